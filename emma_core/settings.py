@@ -1,0 +1,60 @@
+"""Settings: addresses and defaults, from `EMMA_*` variables and `.env`."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from emma_core.errors import OperatorError
+
+
+class Settings(BaseSettings):
+    """How this installation is set; each field is the variable `EMMA_<FIELD>`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="EMMA_", env_file=".env", extra="ignore", frozen=True, use_attribute_docstrings=True
+    )
+
+    store: str = "sqlite:///.emma/emma.db"
+    """The address of documents and trails; a relative path is taken from the working directory."""
+    database: str = ""
+    """The address of the registry of tenants; empty: the same file as the store."""
+    index: str = "memory:"
+    """The address of the word index."""
+    model: str = "offline:"
+    """The model that `model: default` means: `offline:`, or any LangChain name such as `azure_openai:gpt-4o`."""
+    tenant: str = "default"
+    """The tenant of the local caller."""
+    blueprints: Path | None = None
+    """A folder of your own blueprints, one YAML each, beside the shipped ones."""
+
+    @property
+    def registry(self) -> str:
+        """The address of the registry."""
+        return self.database or self.store
+
+
+def load(**given: Any) -> Settings:
+    """The settings, what is given here first. Raises `OperatorError` naming the variable that does not fit."""
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "EMMA_" + ".".join(str(part) for part in first["loc"]).upper()
+        raise OperatorError(f"Setting {name}: {first['msg']}; change it in the environment or in .env") from error
+
+
+def unknown_variables() -> dict[str, str]:
+    """`EMMA_*` variables of the environment that mean nothing here, each with the nearest one that does."""
+    known = {f"EMMA_{field.upper()}" for field in Settings.model_fields}
+    strays = [
+        name
+        for name in os.environ
+        if name.startswith("EMMA_") and not name.startswith("EMMA_TEST_") and name not in known
+    ]
+    return {name: "".join(difflib.get_close_matches(name, known, n=1)) for name in sorted(strays)}
