@@ -1,0 +1,237 @@
+"""Reads content folders and blueprints: files in, checked nouns out, or an error with file and place."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import ValidationError
+
+from emma_core import wording
+from emma_core.errors import AuthorError, BlueprintError
+from emma_core.hookspecs import hookimpl
+from emma_core.nouns import Blueprint, FactSpec, Noun, OverrideTemplate, PackIndex, RuleSet
+
+N = TypeVar("N", bound=Noun)
+
+WORDING_NAMES = ("rule", "finding", "values")
+"""What an override template's words may name."""
+
+
+@dataclass(frozen=True)
+class Content:
+    """All that one content folder says."""
+
+    rulesets: tuple[tuple[str, RuleSet], ...]
+    """With the file each was read from, relative to the folder."""
+    facts: dict[str, dict[str, FactSpec]]
+    roles: dict[str, str]
+    templates: tuple[OverrideTemplate, ...]
+    blueprints: tuple[Blueprint, ...]
+
+
+def content_of(file: str, *, checkout: str | None = None) -> Callable[[], Path]:
+    """A pack's whole `register_content`: the folder `content` beside `file`, or in an editable checkout the folder
+    `checkout` (relative to `file`'s)."""
+    here = Path(file).resolve().parent
+
+    @hookimpl
+    def register_content() -> Path:
+        beside = here / "content"
+        return (here / checkout).resolve() if checkout and not beside.is_dir() else beside
+
+    return register_content
+
+
+def load(folder: Path) -> Content:
+    """What the folder holds: `*.json` at its top (an index or one rule set each), `override-templates/*.md` and
+    blueprints (`*.yaml` at its top or under `blueprints/`). Raises `AuthorError`."""
+    if not folder.is_dir():
+        raise AuthorError(f"{folder}: there is no such folder of content")
+    rulesets: list[tuple[str, RuleSet]] = []
+    facts: dict[str, dict[str, FactSpec]] = {}
+    roles: dict[str, str] = {}
+    for path in sorted(folder.glob("*.json")):
+        found, declared, titled = _index(path)
+        roles |= titled
+        rulesets += [(str(file.relative_to(folder)), ruleset) for file, ruleset in found]
+        for model, specs in declared.items():
+            if model in facts:
+                raise AuthorError(f"{path.name}: facts: model {model!r} is declared twice in this folder")
+            facts[model] = specs
+    return Content(
+        rulesets=tuple(rulesets),
+        facts=facts,
+        roles=roles,
+        templates=tuple(_template(path) for path in sorted(folder.glob("override-templates/*.md"))),
+        blueprints=tuple(
+            read_blueprint(path) for path in sorted([*folder.glob("*.yaml"), *folder.glob("blueprints/*.yaml")])
+        ),
+    )
+
+
+def read_blueprint(path: Path) -> Blueprint:
+    """The blueprint in a YAML file. Raises `BlueprintError`."""
+    try:
+        blueprint = _noun(Blueprint, _yaml(_text(path), path.name), path.name)
+    except AuthorError as error:
+        raise BlueprintError(str(error)) from error
+    if blueprint.id != path.stem:
+        raise BlueprintError(f"{path.name}: id: {blueprint.id!r} must be the file's name, {path.stem!r}")
+    return blueprint
+
+
+def digest(folders: Iterable[Path], patterns: tuple[str, ...] = ("**/*",)) -> list[tuple[str, str]]:
+    """Every file's path in its folder with the SHA-256 of its bytes, in order; what a pack's hash is made of."""
+    return [
+        (path.relative_to(folder).as_posix(), hashlib.sha256(path.read_bytes()).hexdigest())
+        for folder in folders
+        for path in sorted({path for pattern in patterns for path in folder.glob(pattern)})
+        if path.is_file() and "__pycache__" not in path.parts
+    ]
+
+
+def read_json(text: str, where: str) -> Any:
+    """The JSON value of a text in which no key stands twice. Raises `AuthorError` with line and column."""
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        seen = dict(pairs)
+        if len(seen) < len(pairs):
+            twice = next(key for index, (key, _) in enumerate(pairs) if key in dict(pairs[:index]))
+            raise AuthorError(f"{where}: key {twice!r} stands twice in one object; keep one")
+        return seen
+
+    try:
+        return json.loads(text, object_pairs_hook=once, parse_constant=lambda name: _no_number(name, where))
+    except json.JSONDecodeError as error:
+        raise AuthorError(f"{where}: line {error.lineno} col {error.colno}: not JSON: {error.msg}") from error
+    except RecursionError as error:
+        raise AuthorError(f"{where}: not read: nested too deeply") from error
+
+
+def _index(path: Path) -> tuple[list[tuple[Path, RuleSet]], dict[str, dict[str, FactSpec]], dict[str, str]]:
+    raw = read_json(_text(path), path.name)
+    if isinstance(raw, dict) and "ruleset" in raw:
+        return [(path, _noun(RuleSet, raw, path.name))], {}, {}
+    index = _noun(PackIndex, raw, path.name)
+    found = []
+    for name in index.rulesets:
+        file = (path.parent / name).resolve()
+        if not file.is_relative_to(path.parent.resolve()) or not file.is_file():
+            raise AuthorError(f"{path.name}: rulesets: {name!r} is no file of this folder")
+        found.append((path.parent / name, _noun(RuleSet, read_json(_text(file), name), name)))
+    return found, index.facts, index.roles
+
+
+def _template(path: Path) -> OverrideTemplate:
+    parts = re.match(r"\A---\r?\n(.*?)\r?\n---\r?\n(.*)\Z", _text(path), re.DOTALL)
+    if parts is None:
+        raise AuthorError(f"{path.name}: line 1: an override template opens with front matter between two lines of ---")
+    front = _yaml(parts[1], path.name)
+    if not isinstance(front, dict):
+        raise AuthorError(f"{path.name}: line 2: the front matter must be keys and values")
+    template = _noun(OverrideTemplate, {**front, "words": parts[2].strip()}, path.name)
+    wording.check(template.words, WORDING_NAMES, where=path.name)
+    return template
+
+
+def _noun(noun: type[N], raw: Any, where: str) -> N:
+    """The noun that a plain value says; the first thing that does not fit is named with its place."""
+    try:
+        return noun.model_validate_json(json.dumps(raw))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the whole"
+        said = first["msg"]
+        if first["type"] == "extra_forbidden":
+            known = sorted({name.rstrip("_") for name in _keys(noun, first["loc"][:-1])})
+            near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
+            said = f"no such key; did you mean {near[0]!r}?" if near else f"no such key; there are {known}"
+        raise AuthorError(f"{where}: {_named(raw, first['loc'])}{place}: {said}") from error
+
+
+def _keys(noun: type[Noun], path: tuple[int | str, ...]) -> list[str]:
+    """The keys that the object at a path may have, as its JSON Schema says."""
+    schema = noun.model_json_schema(by_alias=True)
+    at = schema
+    for part in path:
+        at = at.get("items", {}) if isinstance(part, int) else at.get("properties", {}).get(part, {})
+        if not at:
+            return []
+        if "$ref" in at:
+            at = schema["$defs"][at["$ref"].rsplit("/", 1)[-1]]
+    return list(at.get("properties", {}))
+
+
+def _named(raw: Any, path: tuple[int | str, ...]) -> str:
+    """The id of the rule that a path runs through, so that a person finds it."""
+    if len(path) > 1 and path[0] == "rules" and isinstance(path[1], int) and isinstance(raw["rules"][path[1]], dict):
+        return f"{raw['rules'][path[1]].get('id', 'a rule without id')}: "
+    return ""
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise AuthorError(f"{path.name}: byte {error.start}: not UTF-8; save the file as UTF-8") from error
+    except OSError as error:
+        raise AuthorError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _no_number(name: str, where: str) -> Any:
+    raise AuthorError(f"{where}: {name} is no number; write a decimal")
+
+
+class _Yaml12(yaml.SafeLoader):
+    """YAML with the 1.2 core schema: `no` is a word, dates are texts, and no key stands twice."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """The node; an alias is refused, since a few of them can stand for gigabytes."""
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.MarkedYAMLError(problem="aliases are not read; write the value out", problem_mark=mark)
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """The mapping, its keys being texts that stand once."""
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for index, key in enumerate(keys):
+            mark = node.value[index][0].start_mark
+            if not isinstance(key, str):
+                raise yaml.MarkedYAMLError(problem=f"key {key!r} must be a text", problem_mark=mark)
+            if key in keys[:index]:
+                raise yaml.MarkedYAMLError(problem=f"key {key!r} stands twice", problem_mark=mark)
+        return super().construct_mapping(node, deep=deep)
+
+
+_Yaml12.add_constructor("tag:yaml.org,2002:int", lambda _, node: int(node.value))
+
+
+for _tag, _pattern, _first in (
+    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("int", r"[-+]?[0-9]+", "-+0123456789"),
+    ("float", r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", "-+.0123456789"),
+):
+    _Yaml12.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_pattern})$"), list(_first))
+
+
+def _yaml(text: str, where: str) -> Any:
+    try:
+        return yaml.load(text, Loader=_Yaml12)  # a SafeLoader: it makes plain values only
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f"line {mark.line + 1} col {mark.column + 1}: " if mark else ""
+        raise AuthorError(f"{where}: {place}not YAML: {error.problem}") from error
+    except (yaml.YAMLError, RecursionError) as error:
+        raise AuthorError(f"{where}: not YAML: {error}") from error
