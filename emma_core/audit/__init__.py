@@ -1,0 +1,27 @@
+"""The audit room: writes turns on the sealed trail, verifies it, exports it, and tells what it says."""
+
+from emma_core.audit.export import Export, read_export, write_export
+from emma_core.audit.reading import export_trail, read, verify_trail
+from emma_core.audit.recording import TurnRecord, recover
+from emma_core.audit.sealing import commitment, sealing
+from emma_core.audit.timeline import Episode, Happening, timeline
+from emma_core.audit.verify import Verification, Verifier, verify
+
+__all__ = [
+    "Episode",
+    "Export",
+    "Happening",
+    "TurnRecord",
+    "Verification",
+    "Verifier",
+    "commitment",
+    "export_trail",
+    "read",
+    "read_export",
+    "recover",
+    "sealing",
+    "timeline",
+    "verify",
+    "verify_trail",
+    "write_export",
+]

@@ -1,0 +1,141 @@
+"""Writes a turn on its tenant's trail: judged before a word is spoken, then its one end."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from emma_core.audit.sealing import sealing
+from emma_core.errors import Conflict, StoreError
+from emma_core.nouns import Answer, Document, Finding, Sealed, TrailKind, Turn
+from emma_core.ports import Seal, TenantStore
+
+OPEN = "open_turn"
+"""The kind of the document that stands while a judged turn has no end; whoever ends the turn deletes it, once."""
+GRACE = timedelta(seconds=30)
+"""How long past its own limit a turn is left alone before another process ends it."""
+_LOG = logging.getLogger("emma")
+
+
+class TurnRecord:
+    """One turn's place on the trail; it is judged once and ends once, whoever ends it."""
+
+    def __init__(
+        self,
+        store: TenantStore,
+        *,
+        turn: str,
+        caller: str,
+        conversation: str,
+        subject: str,
+        clock: Callable[[], datetime],
+        judged: bool = False,
+    ) -> None:
+        self.store = store
+        self.clock = clock
+        self._turn, self._caller, self._conversation, self._subject = turn, caller, conversation, subject
+        self._open = judged
+
+    async def judge(self, turn: Turn, puts: Sequence[Document], *, model: str, seconds: int) -> Sealed:
+        """The verdict is on paper, together with `puts`, none of which may exist yet. Raises `Conflict` otherwise."""
+        outcome = {
+            "verdict": turn.verdict,
+            "blueprint": turn.blueprint,
+            "blueprint_hash": turn.blueprint_hash,
+            "packs": [stamp.plain() for stamp in turn.packs],
+            "as_of": turn.ask.as_of.isoformat(),
+            "model": model,
+            "findings": [_outcome(finding) for finding in turn.findings],
+        }
+        payload = turn.plain()
+        kept = ("ask", "facts", "retrieved", "left_out", "passages", "findings", "needs", "overrides")
+        deadline = self.clock() + timedelta(seconds=seconds) + GRACE
+        standing = Document(
+            kind=OPEN,
+            id=self._turn,
+            body={"deadline": deadline.isoformat(), "caller": self._caller},
+            group=self._conversation,
+            subject=self._subject,
+        )
+        seal = self._seal("judged", outcome, {name: payload[name] for name in kept})
+        sealed = await self.store.append(seal, puts=[(standing, ""), *((document, "") for document in puts)])
+        self._open = True
+        return sealed
+
+    async def answer(self, answer: Answer) -> Sealed:
+        """The answer is on paper. Raises `StoreError` where another process has ended the turn meanwhile."""
+        outcome = {
+            "model": answer.model,
+            "mended": answer.mended,
+            "abstained": answer.abstained,
+            "findings": [_outcome(finding) for finding in answer.findings],
+        }
+        return await self._end("answered", outcome, {"answer": answer.plain()})
+
+    async def stop(self, reason: str, findings: Sequence[Finding] = ()) -> Sealed | None:
+        """The turn's end is on paper, unless it was never judged or has ended already.
+
+        The line holds what kind of reason it was (up to its first colon); the whole of it lies in the payload.
+        """
+        if not self._open:
+            return None
+        outcome = {"reason": reason.partition(":")[0], "findings": [_outcome(finding) for finding in findings]}
+        return await self._end(
+            "stopped", outcome, {"reason": reason, "findings": [finding.plain() for finding in findings]}
+        )
+
+    async def _end(self, kind: TrailKind, outcome: dict[str, Any], payload: dict[str, Any]) -> Sealed:
+        try:
+            sealed = await self.store.append(self._seal(kind, outcome, payload), deletes=[(OPEN, self._turn)])
+        except Conflict as error:
+            raise StoreError(
+                f"Turn {self._turn!r} was ended by another process; `emma audit show` tells how"
+            ) from error
+        self._open = False
+        return sealed
+
+    def _seal(self, kind: TrailKind, outcome: dict[str, Any], payload: dict[str, Any]) -> Seal:
+        return sealing(
+            tenant=self.store.tenant,
+            kind=kind,
+            caller=self._caller,
+            outcome=outcome,
+            payload=payload,
+            subject=self._subject,
+            turn=self._turn,
+            conversation=self._conversation,
+            now=self.clock(),
+            salt=secrets.token_bytes(32),
+        )
+
+
+async def recover(store: TenantStore, clock: Callable[[], datetime]) -> int:
+    """How many turns whose time was over and that had no end were ended as stopped."""
+    ended = 0
+    for left in await store.query(OPEN, limit=10_000):
+        if datetime.fromisoformat(str(left.body["deadline"])) >= clock():
+            continue
+        record = TurnRecord(
+            store,
+            turn=left.id,
+            caller=str(left.body["caller"]),
+            conversation=left.group,
+            subject=left.subject,
+            clock=clock,
+            judged=True,
+        )
+        try:
+            await record.stop("recovered: its process ended before it did")
+            ended += 1
+        except StoreError as error:  # another process was faster at the same recovery
+            _LOG.info("%s", error)
+    return ended
+
+
+def _outcome(finding: Finding) -> dict[str, Any]:
+    """What a sealed line says of a finding: no value, no word of a person."""
+    said: dict[str, Any] = {"rule": finding.rule, "rule_hash": finding.rule_hash, "outcome": finding.outcome}
+    return {**said, "override": finding.override.state} if finding.override else said

@@ -1,0 +1,1 @@
+"""The backends: one file for each thing outside Emma, chosen by the scheme of its address."""

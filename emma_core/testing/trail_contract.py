@@ -1,0 +1,215 @@
+"""Says what a store's trail must do; part of `emma_core.testing.store_contract`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from emma_core import audit
+from emma_core.errors import CallerError, Conflict, TrailError
+from emma_core.nouns import Document, Head, Sealed, TrailLine
+from emma_core.ports import Store
+from emma_core.testing.samples import note, sealing
+
+
+async def test_a_large_body_is_kept_whole_in_a_document_and_beside_a_line(store: Store) -> None:
+    handle = store.for_tenant("a")
+    words = "wörd " * 300_000
+
+    await handle.put(note(words=words))
+    await handle.append(sealing("a", words=words))
+
+    found = await handle.get("note", "one")
+    assert found is not None
+    assert found.body == {"words": words}
+    assert (await audit.verify_trail(handle)).ok
+
+
+async def test_a_number_that_counts_nothing_is_refused(store: Store) -> None:
+    handle = store.for_tenant("a")
+
+    for number in (-1, 2**63):
+        with pytest.raises(CallerError, match="limit="):
+            await handle.query("note", limit=number)
+        with pytest.raises(CallerError, match="limit="):
+            await handle.lines(limit=number)
+        with pytest.raises(CallerError, match="after="):
+            await handle.lines(after=number)
+
+
+async def test_a_trail_starts_at_one_and_its_head_is_its_last_line(store: Store) -> None:
+    handle = store.for_tenant("a")
+    assert await handle.head() is None
+    assert await handle.lines() == []
+
+    sealed = [await handle.append(sealing("a", number)) for number in range(3)]
+
+    lines = await handle.lines()
+    assert [(line.seq, line.kind, line.at, line.hash) for line in lines] == [
+        (each.seq, each.kind, each.at, each.hash) for each in sealed
+    ]
+    assert [line.seq for line in lines] == [1, 2, 3]
+    assert await handle.head() == Head(seq=3, hash=sealed[2].hash, at=sealed[2].at)
+    assert (await audit.verify_trail(handle)).ok
+
+
+async def test_lines_are_found_by_turn_and_conversation_in_both_directions(store: Store) -> None:
+    handle = store.for_tenant("a")
+    for number in range(12):
+        await handle.append(sealing("a", number, turn=f"t{number // 2}", conversation=f"c{number % 3}"))
+
+    async def found(**asked: Any) -> list[int]:
+        return [line.seq for line in await handle.lines(**asked)]
+
+    assert await found(after=3, limit=4) == [4, 5, 6, 7]
+    assert await found(newest_first=True, limit=3) == [12, 11, 10]
+    assert await found(newest_first=True, after=10, limit=3) == [9, 8, 7]
+    assert await found(turn="t2") == [5, 6]
+    assert await found(turn="t2", newest_first=True) == [6, 5]
+    assert await found(conversation="c0") == [1, 4, 7, 10]
+    assert await found(conversation="c0", after=4, limit=1) == [7]
+    assert await found(turn="t0", conversation="c1") == [2]
+    assert await found(turn="c0") == []
+    assert await found(after=12) == []
+    assert await found(limit=0) == []
+
+
+async def test_a_line_stands_together_with_its_documents(store: Store) -> None:
+    handle = store.for_tenant("a")
+    old = await handle.put(note("old"))
+    changed = await handle.put(note("changed", n=1))
+
+    await handle.append(
+        sealing("a"),
+        puts=[(note("new"), ""), (note("changed", n=2), changed.etag), (note("any"), None)],
+        deletes=[("note", "old")],
+    )
+
+    assert [(found.id, found.body) for found in await handle.query("note")] == [
+        ("any", {}),
+        ("changed", {"n": 2}),
+        ("new", {}),
+    ]
+    assert old.etag not in {found.etag for found in await handle.query("note")}
+    assert len(await handle.lines()) == 1
+
+
+async def test_a_line_whose_documents_conflict_leaves_nothing(store: Store) -> None:
+    handle = store.for_tenant("a")
+    there = await handle.put(note("there"))
+    await handle.append(sealing("a"))
+    head = await handle.head()
+
+    broken: list[tuple[list[tuple[Document, str | None]], list[tuple[str, str]]]] = [
+        ([(note("new"), ""), (note("there"), "")], []),
+        ([(note("new"), ""), (note("there", n=2), "stale")], []),
+        ([(note("new"), "")], [("note", "absent")]),
+        ([(note("new"), "")], [("note", "there"), ("note", "there")]),
+    ]
+    for puts, deletes in broken:
+        with pytest.raises(Conflict):
+            await handle.append(sealing("a"), puts=puts, deletes=deletes)
+
+    assert await handle.query("note") == [there]
+    assert await handle.head() == head
+    assert len(await handle.lines()) == 1
+
+
+async def test_a_seal_that_raises_leaves_nothing(store: Store) -> None:
+    handle = store.for_tenant("a")
+
+    def refuse(head: Head | None) -> TrailLine:
+        raise ZeroDivisionError("the seal broke")
+
+    with pytest.raises(ZeroDivisionError, match="the seal broke"):
+        await handle.append(refuse, puts=[(note(), None)])
+
+    assert await handle.query("note") == []
+    assert await handle.head() is None
+    assert await handle.lines() == []
+
+
+async def test_a_line_that_does_not_follow_is_refused(store: Store) -> None:
+    handle = store.for_tenant("a")
+    await handle.append(sealing("a"))
+    elsewhere = Head(seq=7, hash="0" * 64, at="2026-01-01T00:00:00.000000Z")
+    bare = sealing("a")(await handle.head()).model_copy(update={"payload": None})
+
+    with pytest.raises(TrailError, match="line 8 was sealed where 2 is next"):
+        await handle.append(lambda head: sealing("a")(elsewhere))
+    with pytest.raises(TrailError, match="line 1 was sealed where 2 is next"):
+        await handle.append(lambda head: sealing("a")(None))
+    with pytest.raises(TrailError, match="another tenant"):
+        await handle.append(sealing("aa"))
+    with pytest.raises(TrailError, match="without its payload"):
+        await handle.append(lambda head: bare)
+
+    assert len(await handle.lines()) == 1
+
+
+async def test_a_hundred_appends_at_once_never_fork(new_store: Callable[[], Store]) -> None:
+    stores = [new_store(), new_store()]
+    for store in stores:
+        await store.open()
+    handles = [store.for_tenant(tenant) for store in stores for tenant in ("a", "aa")]
+
+    sealed = await asyncio.gather(*(handles[n % 4].append(sealing(handles[n % 4].tenant, n)) for n in range(100)))
+
+    for number, tenant in enumerate(("a", "aa")):
+        assert sorted(each.seq for each in sealed[number::2]) == list(range(1, 51))
+        checked = await audit.verify_trail(stores[0].for_tenant(tenant))
+        assert (checked.ok, checked.lines) == (True, 50), checked.reason
+    for store in stores:
+        await store.close()
+
+
+async def test_an_append_that_fails_among_others_harms_none_of_them(store: Store) -> None:
+    handle = store.for_tenant("a")
+
+    def refuse(head: Head | None) -> TrailLine:
+        raise ZeroDivisionError("the seal broke")
+
+    def append(n: int) -> Coroutine[Any, Any, Sealed]:
+        seal = refuse if n % 3 == 1 else sealing("a", n)
+        return handle.append(seal, puts=[(note(str(n)), "" if n % 3 else "stale")])
+
+    ended = await asyncio.gather(*(append(n) for n in range(60)), return_exceptions=True)
+
+    assert {type(each) for each in ended[::3]} == {Conflict}
+    assert {type(each) for each in ended[1::3]} == {ZeroDivisionError}
+    assert sorted(each.seq for each in ended[2::3] if isinstance(each, Sealed)) == list(range(1, 21))
+    assert sorted(int(document.id) for document in await handle.query("note")) == list(range(2, 60, 3))
+    assert (await audit.verify_trail(handle)).lines == 20
+
+
+async def test_a_trail_verifies_while_it_is_being_written(store: Store) -> None:
+    handle = store.for_tenant("a")
+    writing = asyncio.gather(*(handle.append(sealing("a", n)) for n in range(300)))
+
+    while not writing.done():
+        checked = await audit.verify_trail(handle)
+        assert checked.ok, checked.reason
+    await writing
+
+    assert (await audit.verify_trail(handle)).lines == 300
+
+
+async def test_an_append_that_is_given_up_is_whole_or_not_there(store: Store) -> None:
+    handle = store.for_tenant("a")
+    appends = [
+        asyncio.create_task(handle.append(sealing("a", n), puts=[(note(f"{n:02}", n=n), "")])) for n in range(60)
+    ]
+    await asyncio.sleep(0)
+    for append in appends[::3]:
+        append.cancel()
+
+    ended = await asyncio.gather(*appends, return_exceptions=True)
+
+    assert not [each for each in ended if isinstance(each, Exception)]
+    lines = await handle.lines()
+    assert [line.seq for line in lines] == list(range(1, len(lines) + 1))
+    assert len(lines) == len(await handle.query("note"))
+    assert len(lines) >= 40

@@ -1,0 +1,67 @@
+"""Holds the SQLite store to its promise across processes: nothing forks, nothing acknowledged is lost."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from emma_core import audit
+from emma_core.backends.sqlite import open_store
+
+LOOP = str(Path(__file__).with_name("append_loop.py"))
+
+
+def started(*arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen([sys.executable, "-W", "error", LOOP, *arguments], stdout=subprocess.PIPE, text=True)
+
+
+async def held(address: str, tenant: str, acknowledged: list[list[str]]) -> int:
+    """How many lines the trail has; it holds, and everything acknowledged is there with its document."""
+    store = open_store(address)
+    await store.open()
+    handle = store.for_tenant(tenant)
+    checked = await audit.verify_trail(handle)
+    assert checked.ok, checked.reason
+    hashes = {str(line.seq): line.hash for line in await handle.lines(limit=100_000)}
+    documents = {document.id for document in await handle.query("note", limit=100_000)}
+    assert [row for row in acknowledged if hashes.get(row[0]) != row[1] or row[2] not in documents] == []
+    # a line and its document are there together or not at all
+    assert len(documents) == len(hashes)
+    await store.close()
+    return checked.lines
+
+
+async def test_appends_from_several_processes_never_fork(address: str) -> None:
+    children = [started(address, "a", f"child{number}", "40") for number in range(3)]
+    acknowledged = [row.split() for child in children for row in child.communicate(timeout=120)[0].splitlines()]
+
+    assert [child.returncode for child in children] == [0, 0, 0]
+    assert sorted(int(row[0]) for row in acknowledged) == list(range(1, 121))
+    assert await held(address, "a", acknowledged) == 120
+
+
+async def kill_and_count(address: str, times: int) -> int:
+    acknowledged: list[list[str]] = []
+    for time in range(times):
+        child = started(address, "a", f"child{time}")
+        assert child.stdout is not None
+        acknowledged += [child.stdout.readline().split() for _ in range(20 + 7 * time)]
+        child.kill()
+        rest = child.stdout.read().splitlines(keepends=True)
+        acknowledged += [row.split() for row in rest if row.endswith("\n")]
+        child.wait()
+        child.stdout.close()
+        assert await held(address, "a", acknowledged) >= len(acknowledged)
+    return len(acknowledged)
+
+
+async def test_a_process_killed_amid_appends_loses_nothing_it_acknowledged(address: str) -> None:
+    assert await kill_and_count(address, 5) >= 100
+
+
+@pytest.mark.prove
+async def test_fifty_killed_processes_lose_nothing_they_acknowledged(address: str) -> None:
+    print(f"\n50 processes killed amid appends: {await kill_and_count(address, 50)} acknowledged, none lost")
