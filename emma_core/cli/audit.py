@@ -1,0 +1,196 @@
+"""`emma audit`: what the sealed trail says, whether it holds, and a copy that anybody can verify."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TextIO
+
+import typer
+
+from emma_core.cli.options import ListFormat, OneFormat, RolesOption, TenantOption, UserOption
+from emma_core.errors import CallerError, OperatorError
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from emma_core.audit import Episode, Verification
+    from emma_core.nouns import TrailLine
+
+app = typer.Typer(help="Read, verify and export the sealed trail.", no_args_is_help=True)
+
+
+@app.command()
+def show(
+    turn: Annotated[str | None, typer.Option("--turn", metavar="ID", help="Only that turn.")] = None,
+    conversation: Annotated[
+        str | None, typer.Option("--conversation", metavar="ID", help="Only that conversation.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=100_000, help="The newest lines, so many.")] = 50,
+    values: Annotated[bool, typer.Option("--values", help="The words, facts and values beside the lines too.")] = False,
+    format: ListFormat = "text",
+    tenant: TenantOption = None,
+    user: UserOption = None,
+    role: RolesOption = None,
+) -> None:
+    """Tell the trail turn by turn: what happened when, what was found, and who decided.
+
+    In JSON: the sealed events, or with --values the stored lines with what lies beside them.
+
+    Examples:
+
+        emma audit show --limit 10
+
+        emma audit show --conversation c-1 --values
+    """
+    from emma_core import audit
+    from emma_core.cli import show as screen
+    from emma_core.cli.opening import desk, finish
+
+    async def newest() -> list[TrailLine]:
+        async with desk(tenant, user, role) as opened:
+            trail = await opened.trail()
+            found = await trail.lines(turn=turn, conversation=conversation, limit=limit, newest_first=True)
+            return found[::-1]
+
+    lines = finish(newest())
+    plain = [line.plain() if values else audit.read(line).plain() for line in lines]
+    if screen.listed(plain, format):
+        return
+    _tell(audit.timeline(lines), {line.seq: line.payload.body for line in lines if line.payload and values})
+
+
+@app.command()
+def verify(
+    export: Annotated[
+        Path | None, typer.Option("--export", metavar="FILE", help="Verify an exported trail, without any store.")
+    ] = None,
+    format: OneFormat = "text",
+    tenant: TenantOption = None,
+    user: UserOption = None,
+    role: RolesOption = None,
+) -> None:
+    """Verify that no line of the trail was changed, lost, added or moved; exits 1 naming the first that was.
+
+    Examples:
+
+        emma audit verify
+
+        emma audit verify --export trail.jsonl
+    """
+    from emma_core import audit
+    from emma_core.cli import show as screen
+    from emma_core.cli.opening import desk, finish
+
+    async def verified() -> Verification:
+        async with desk(tenant, user, role) as opened:
+            return await audit.verify_trail(await opened.trail())
+
+    if export is None:
+        found = finish(verified())
+    else:
+        read = audit.read_export(export)
+        found = audit.verify(read.lines(), tenant=tenant or read.tenant, head=read.head)
+    if format == "json":
+        screen.data(found.plain())
+    else:
+        screen.screen().print(verdict(found), soft_wrap=True)
+    raise typer.Exit(0 if found.ok else 1)
+
+
+@app.command()
+def export(
+    file: Annotated[str, typer.Argument(metavar="FILE|-", help="A file that is not there yet, or - for stdout.")],
+    tenant: TenantOption = None,
+    user: UserOption = None,
+    role: RolesOption = None,
+) -> None:
+    """Write the whole trail as JSON lines, which `emma audit verify --export` verifies anywhere.
+
+    It holds the words and facts of the people it is about: keep it as you keep those.
+
+    Example:
+
+        emma audit export trail.jsonl
+    """
+    from emma_core import audit
+    from emma_core.cli.opening import desk, finish
+
+    async def written(out: TextIO) -> int:
+        async with desk(tenant, user, role) as opened:
+            return await audit.export_trail(await opened.trail(), out)
+
+    if file == "-":
+        finish(written(sys.stdout))
+        return
+    path, part = Path(file), Path(f"{file}.part")
+    if path.exists():
+        raise CallerError(f"{file!r} is there already; name a file that is not")
+    try:
+        with part.open("x", encoding="utf-8", newline="\n") as out:
+            count = finish(written(out))
+        part.replace(path)  # whole, or not there at all
+    except OSError as error:
+        raise OperatorError(f"{file!r} cannot be written: {error.strerror}; name another place") from error
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    print(f"{count} lines were written to {file}", file=sys.stderr)
+
+
+def verdict(found: Verification, *, digits: int = 64) -> Text:
+    """The verification in one line: how many lines hold up to which head, or which is the first that does not."""
+    from rich.text import Text
+
+    from emma_core.cli import show as screen
+
+    if found.ok:
+        lines = screen.many(found.lines, "line")
+        head = f"; head #{found.head.seq} {found.head.hash[:digits]}" if found.head else ""
+        return Text("ok", "bold green").append(f": {lines} of tenant {found.tenant} as sealed{head}", "not bold")
+    said = f" at #{found.bad_seq}: {found.reason} ({screen.many(found.lines, 'line')} before it)"
+    return Text("broken", "bold red").append(screen.visible(said), "not bold")
+
+
+def _tell(episodes: list[Episode], beside: dict[int, str]) -> None:
+    """The episodes stand on the screen, with what lies beside their lines where that was asked for."""
+    from emma_core.cli import show as screen
+
+    console = screen.screen()
+    for episode in episodes:
+        console.print(_told(episode))
+        for each in episode.events:
+            if each.seq in beside:
+                said = json.dumps(json.loads(beside[each.seq]), indent=2, ensure_ascii=False)
+                console.print(screen.visible(said), soft_wrap=True)
+    if not episodes:
+        console.print("The trail is empty here; `emma ask` writes on it.")
+
+
+def _told(episode: Episode) -> Text:
+    from rich.text import Text
+
+    from emma_core.cli.show import visible
+
+    said = Text(visible(f"{episode.turn or 'decision'}  {episode.conversation or ''}"), "bold")
+    if episode.verdict:
+        said.append(f"  {episode.verdict}", "yellow" if episode.verdict != "clear" else "green")
+    for each in episode.events:
+        said.append(f"\n  #{each.seq:<5} {each.kind:<10} {each.at[:19].replace('T', ' ')}  ", "not bold")
+        said.append(visible(each.caller), "not bold")
+    for finding in episode.findings:
+        if finding.get("outcome") != "passed":
+            lifted = f" (override {finding['override']})" if "override" in finding else ""
+            said.append(f"\n         {finding.get('outcome'):<13}{finding.get('rule')}{lifted}", "not bold")
+    passed = sum(finding.get("outcome") == "passed" for finding in episode.findings)
+    said.append(f"\n         passed       {passed} more" if passed else "", "not bold dim")
+    if episode.decision:
+        said.append(
+            f"\n         {episode.decision.get('decision')} {episode.decision.get('rule')} as"
+            f" {episode.decision.get('role')} (override {str(episode.decision.get('override'))[:12]})",
+            "not bold",
+        )
+    if episode.reason:
+        said.append(f"\n         stopped: {episode.reason}", "not bold red")
+    return said.append("\n")

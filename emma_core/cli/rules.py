@@ -1,0 +1,205 @@
+"""`emma rules`: what must hold, why, since when, and what a rule says of given facts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from emma_core.cli import options
+from emma_core.cli.options import AsOfOption, FactsOption, ListFormat, OneFormat, Pattern, RuleId
+from emma_core.errors import NotFound
+
+if TYPE_CHECKING:
+    from emma_core.packs import Packs
+    from emma_core.rules import CompiledRule, CompiledRuleSet, LeafReport
+
+app = typer.Typer(help="See, test and explain the rules of the installed packs.", no_args_is_help=True)
+
+
+@app.command("list")
+def listed(pattern: Pattern = "*", as_of: AsOfOption = None, format: ListFormat = "text") -> None:
+    """List the rules, and whether each is in force.
+
+    Examples:
+
+        emma rules list mortgage/qualified_mortgage
+
+        emma rules list 'global.*' --as-of 2019-06-01
+    """
+    from emma_core import packs, rules
+    from emma_core.cli import show
+
+    day = options.day(as_of) or date.today()
+    found = [rule for _, rule in _matching(packs.find(), pattern)]
+    if as_of is not None:
+        found = [rule for rule in found if rules.in_force(rule, day)]
+    if show.listed((rule.rule.plain() for rule in found), format):
+        return
+    rows = [
+        (f"{rule.rule.id}\n  {rule.rule.title}", _weight(rule), "yes" if rules.in_force(rule, day) else "no")
+        for rule in found
+    ]
+    columns = (("Rule", {"ratio": 1}), ("Weight", {"no_wrap": True}), (f"In force {day}", {"width": 10}))
+    show.screen().print(show.table(*columns, rows=rows))
+
+
+@app.command("show")
+def shown(id: RuleId, format: OneFormat = "text") -> None:
+    """Show a rule whole: its words, its predicate, its source and its examples.
+
+    Example:
+
+        emma rules show mortgage.lender_policy.dti_max
+    """
+    from emma_core import packs
+    from emma_core.cli import show
+
+    rule = packs.find().rule(id)
+    if format == "json":
+        show.data(rule.rule.plain())
+        return
+    console, said = show.screen(), rule.rule
+    for name, lines in {
+        "Rule": [said.id, said.title],
+        "Says": [said.text],
+        "When": [said.when] if said.when else [],
+        "Requires": [said.require],
+        "Reads": [f"{name}: {spec.title} ({spec.type})" for name, spec in rule.specs.items()],
+        "Weight": [_weight(rule)],
+        "Applies to": [", ".join(said.applies_to)],
+        "In force": [f"{said.effective.from_ or '…'} to {said.effective.to or '…'}"],
+        "Source": [
+            f"{said.source.kind}: {said.source.citation}, read on {said.source.read_on}",
+            said.source.note or "",
+        ],
+        "Else": [said.suggestion] if said.suggestion else [],
+        "Override": [said.override_template] if said.override_template else [],
+        "Examples": [
+            f"{key}: {', '.join(f'{name} = {show.value(value)}' for name, value in example.items()) or 'nothing said'}"
+            for key, example in _examples(rule)
+        ],
+        "Hash": [rule.hash],
+    }.items():
+        if lines:
+            console.print(show.field(name, *filter(None, lines)))
+
+
+@app.command()
+def test(pattern: Pattern = "*", format: ListFormat = "text") -> None:
+    """Run every example of every rule on every engine installed; exits 1 where one does not come out as it says.
+
+    Examples:
+
+        emma rules test
+
+        emma rules test 'mortgage.*'
+    """
+    from emma_core import packs
+    from emma_core.cli import show
+
+    tried = [_tried(ruleset, rule) for ruleset, rule in _matching(packs.find(), pattern)]
+    wrong = [each for each in tried if each["wrong"]]
+    if not show.listed(tried, format):
+        kinds = ("passed", "failed", "undetermined")
+        rows = [
+            (each["rule"], *(str(each[kind]) for kind in kinds), "\n".join(each["wrong"]) or "ok") for each in tried
+        ]
+        columns = [(title, {"justify": "right"}) for title in ("Passed", "Failed", "Unknown")]
+        console = show.screen()
+        console.print(show.table(("Rule", {"overflow": "fold"}), *columns, ("", {"ratio": 1}), rows=rows))
+        count = sum(each[kind] for each in tried for kind in kinds)
+        console.print(f"{count} examples of {len(tried)} rules on engine closures; {len(wrong)} rules do not hold")
+    raise typer.Exit(int(bool(wrong)))
+
+
+@app.command()
+def explain(id: RuleId, facts: FactsOption = None, as_of: AsOfOption = None, format: OneFormat = "text") -> None:
+    """Hold given facts against one rule, and tell what decided it; exits 0 whatever came out.
+
+    In JSON: the finding, or null where the rule's `when` is FALSE.
+
+    Example:
+
+        emma rules explain mortgage.lender_policy.dti_max --facts '{"dti": 0.47}'
+    """
+    from emma_core import facts as gathered
+    from emma_core import packs, rules
+    from emma_core.cli import show
+
+    ruleset, rule = next(pair for pair in _all(packs.find()) if pair[1].rule.id == packs.find().rule(id).rule.id)
+    day = options.day(as_of) or date.today()
+    given = gathered.given({ruleset.ruleset.facts: ruleset.facts}, options.facts(facts))
+    values, basis = gathered.of_model(given, ruleset.ruleset.facts)
+    finding = rules.judge(rule, {"as_of": day, **values}, basis=basis, as_of=day)
+    if format == "json":
+        show.data(finding and finding.plain())
+        return
+    console = show.screen()
+    rows = [_leaf(each) for each in rules.explain_tree(rule, {"as_of": day, **values})]
+    console.print(show.table("Decides", "Key", ("Leaf", {"ratio": 2}), "Comes to", ("With", {"ratio": 1}), rows=rows))
+    console.print()
+    if not rules.in_force(rule, day):
+        console.print(show.field("Not in force", f"on {day}; a turn at that day leaves it out"))
+    console.print(show.field("Outcome", finding.outcome if finding else "no finding: its 'when' is FALSE"))
+    if finding:
+        console.print(show.field("Message", finding.message))
+    if finding and finding.would_pass:
+        console.print(show.field("Would pass", finding.would_pass))
+
+
+def _all(found: Packs) -> Iterator[tuple[CompiledRuleSet, CompiledRule]]:
+    for pack in found.healthy():
+        for ruleset in pack.rulesets:
+            for rule in ruleset.rules:
+                yield ruleset, rule
+
+
+def _matching(found: Packs, pattern: str) -> list[tuple[CompiledRuleSet, CompiledRule]]:
+    """The rules whose id, or whose rule set's name, fits a pattern or holds it. Raises `NotFound` for none."""
+    pairs = [
+        (ruleset, rule)
+        for ruleset, rule in _all(found)
+        if any(
+            pattern in name or fnmatchcase(name, pattern)
+            for name in (rule.rule.id, ruleset.ruleset.ruleset, f"{ruleset.ruleset.ruleset}@{ruleset.ruleset.edition}")
+        )
+    ]
+    if not pairs and pattern != "*":
+        raise NotFound(f"No rule fits {pattern!r}; `emma rules list` shows all of them")
+    return pairs
+
+
+def _tried(ruleset: CompiledRuleSet, rule: CompiledRule) -> dict[str, Any]:
+    """How many examples of each kind a rule has, and which of them do not come out as they say."""
+    from emma_core.testing.pack_contract import came_out, examples
+
+    counts: dict[str, Any] = {"rule": rule.rule.id, "passed": 0, "failed": 0, "undetermined": 0, "wrong": []}
+    for wanted, index, example in examples(rule):
+        counts[wanted] += 1
+        came = came_out(rule, ruleset.facts, example)
+        if came is None or came.outcome != wanted:
+            counts["wrong"].append(f"{wanted} {index}: {came.outcome if came else 'no finding'}")
+    return counts
+
+
+def _examples(rule: CompiledRule) -> Iterator[tuple[str, dict[str, Any]]]:
+    said = rule.rule.examples
+    for key, group in (("pass", said.pass_), ("fail", said.fail), ("undetermined", said.undetermined)):
+        for example in group:
+            yield key, example
+
+
+def _weight(rule: CompiledRule) -> str:
+    return rule.rule.severity if rule.rule.mandatory else f"{rule.rule.severity}, advisory"
+
+
+def _leaf(leaf: LeafReport) -> tuple[str, ...]:
+    from emma_core.cli import show
+
+    outcome = {True: "TRUE", False: "FALSE", None: "NULL"}[leaf.outcome]
+    values = [f"{name} = {'unknown' if said is None else show.value(said)}" for name, said in leaf.values.items()]
+    return "→" if leaf.decides else "", leaf.key, leaf.text, outcome, "\n".join(values)

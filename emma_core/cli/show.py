@@ -1,0 +1,93 @@
+"""Puts values on the screen: tables for people, JSON for programs, and nothing that could fool a terminal."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+from typing import Any, Literal
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+Format = Literal["text", "json", "jsonl"]
+
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]")
+
+
+def screen(*, plain: bool = False, stderr: bool = False) -> Console:
+    """A console of the terminal's width, or 80 columns; what it is given is text and never markup."""
+    terminal = False if plain else None
+    return Console(highlight=False, markup=False, emoji=False, stderr=stderr, force_terminal=terminal)
+
+
+def visible(text: str) -> str:
+    """The text with control characters, and those that nobody sees, written as their numbers."""
+    return _UNSEEN.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
+
+
+def value(said: object) -> str:
+    """A fact's value as people write it."""
+    if isinstance(said, bool):
+        return "yes" if said else "no"
+    if isinstance(said, Decimal):
+        return format(said.normalize(), "f")
+    if isinstance(said, date):
+        return said.isoformat()
+    if isinstance(said, tuple | list):
+        return ", ".join(map(visible, said)) or "(none)"
+    text = visible(str(said))
+    return text if len(text) <= 60 else f"{text[:59]}…"
+
+
+def many(count: int, noun: str) -> str:
+    """So many of a thing: `1 rule`, `2 rules`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def data(said: Any, *, indent: int | None = 2) -> None:
+    """The value stands on stdout as JSON."""
+    wide = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    sys.stdout.write(json.dumps(said, ensure_ascii=not wide, indent=indent) + "\n")
+
+
+def listed(plain: Iterable[Mapping[str, Any]], format: Format) -> bool:
+    """True where the list was for a program, and stands on stdout."""
+    if format == "json":
+        data(list(plain))
+    elif format == "jsonl":
+        for each in plain:
+            data(each, indent=None)
+    return format != "text"
+
+
+def table(*columns: str | tuple[str, dict[str, Any]], rows: Iterable[Sequence[str | Text]]) -> Table:
+    """A table without lines; a column is its title, or its title and Rich's settings for it."""
+    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for column in columns:
+        title, settings = (column, {}) if isinstance(column, str) else column
+        made.add_column(title, **{"overflow": "fold", **settings})
+    for row in rows:
+        made.add_row(*map(_cell, row))
+    return made
+
+
+def field(name: str, *said: str | Text, style: str = "") -> Table:
+    """A name with what there is to say of it beside it, one part a line."""
+    made = Table.grid(padding=(0, 2, 0, 0))
+    made.add_column(width=12, style="bold")
+    made.add_column(overflow="fold")
+    for place, each in enumerate(said):
+        made.add_row("" if place else name, _cell(each, style))
+    return made
+
+
+def _cell(said: str | Text, style: str = "") -> Text:
+    """What may stand in a cell; a styled text that holds something unseen loses its style and not the sight of it."""
+    if isinstance(said, Text) and not _UNSEEN.search(said.plain):
+        return said
+    return Text(visible(str(said)), style=style)

@@ -1,0 +1,206 @@
+"""Step one: gathers the facts of a turn, each with its basis; what is given outranks what words assert."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from emma_core import rules
+from emma_core.errors import CallerError
+from emma_core.nouns import Basis, Extracted, Fact, FactSpec, FactType, Finding, Need, Span, Value
+
+Models = Mapping[str, Mapping[str, FactSpec]]
+"""The facts models in use, by name."""
+
+_RANK: dict[Basis, int] = {"given": 0, "record": 1, "extracted": 2, "remembered": 3}
+_LOG = logging.getLogger("emma")
+
+
+def given(models: Models, raw: Mapping[str, Any]) -> tuple[Fact, ...]:
+    """The facts an app gives, typed. Raises `CallerError` naming the fact that no rule reads, or does not fit."""
+    facts = []
+    for name, value in raw.items():
+        homes = _homes(models, name)
+        if not homes:
+            known = sorted({bare for specs in models.values() for bare in specs})
+            near = difflib.get_close_matches(name.rpartition(".")[2], known, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else f"; there are {known}"
+            raise CallerError(f"Fact {name!r}: no rule in use reads it{hint}")
+        for model, bare in homes:
+            spec = models[model][bare]
+            typed = rules.read_value(spec.type, value, name=name, values=spec.values)
+            facts.append(Fact(name=_full(model, bare), value=typed, basis="given"))
+    return tuple(facts)
+
+
+def extracted(models: Models, words: str, readings: Iterable[Extracted], asked: Sequence[Need]) -> tuple[Fact, ...]:
+    """The facts that the words assert: what extractors read, and a bare value for what was asked last.
+
+    A reading that its fact's type or words do not admit is left out and logged: the fact stays missing.
+    """
+    facts: dict[str, Fact] = {}
+    for reading in readings:
+        for model, bare in _homes(models, reading.fact):
+            spec = models[model][bare]
+            try:
+                value = rules.read_value(spec.type, reading.value, name=reading.fact, values=spec.values)
+            except CallerError as error:
+                _LOG.warning("an extractor's reading was left out: %s", error)
+                continue
+            span = Span(field="text", start=reading.start, end=reading.end, kind="extracted")
+            facts[_full(model, bare)] = Fact(name=_full(model, bare), value=value, basis="extracted", span=span)
+    need = asked[0] if asked else None
+    if need is not None and need.fact not in facts:
+        model, _, bare = need.fact.rpartition(".")
+        asked_for = models.get(model, {}).get(bare)
+        answer = bare_value(asked_for, words.strip()) if asked_for else None
+        if answer is not None:
+            start = len(words) - len(words.lstrip())
+            span = Span(field="text", start=start, end=start + len(words.strip()), kind="extracted")
+            facts[need.fact] = Fact(name=need.fact, value=answer, basis="extracted", span=span)
+    return tuple(facts.values())
+
+
+def settle(*layers: Iterable[Fact]) -> tuple[Fact, ...]:
+    """One fact a name: the best basis wins, within it the newer; layers stand from the oldest to the newest."""
+    best: dict[str, Fact] = {}
+    for layer in layers:
+        for fact in layer:
+            held = best.get(fact.name)
+            if held is None or _RANK[fact.basis] <= _RANK[held.basis]:
+                best[fact.name] = fact
+    return tuple(best[name] for name in sorted(best))
+
+
+def remembered(facts: Iterable[Fact]) -> tuple[Fact, ...]:
+    """The facts of an earlier turn as they count now: what was given or recorded keeps its basis."""
+    return tuple(
+        fact if fact.basis in ("given", "record") else fact.model_copy(update={"basis": "remembered", "span": None})
+        for fact in facts
+    )
+
+
+def restore(models: Models, kept: Iterable[Mapping[str, Any]]) -> tuple[Fact, ...]:
+    """Facts as a trail's payload kept them, typed again; those that no model in use declares any more are left out."""
+    facts = []
+    for raw in kept:
+        model, _, bare = str(raw["name"]).rpartition(".")
+        spec = models.get(model, {}).get(bare)
+        if spec is None:
+            continue
+        value = Decimal(raw["value"]) if spec.type == "number" and isinstance(raw["value"], str) else raw["value"]
+        typed = rules.read_value(spec.type, value, name=bare, values=spec.values)
+        facts.append(Fact(name=raw["name"], value=typed, basis=raw["basis"]))
+    return tuple(facts)
+
+
+def of_model(facts: Iterable[Fact], model: str) -> tuple[dict[str, Value], dict[str, Basis]]:
+    """What one facts model knows: values and bases by bare name."""
+    values: dict[str, Value] = {}
+    bases: dict[str, Basis] = {}
+    for fact in facts:
+        home, _, bare = fact.name.rpartition(".")
+        if home == model:
+            values[bare], bases[bare] = fact.value, fact.basis
+    return values, bases
+
+
+def needs(findings: Iterable[Finding], by_id: Mapping[str, rules.CompiledRule]) -> tuple[Need, ...]:
+    """What nobody has said, each fact once with the question to ask; those of mandatory rules first."""
+    waiting: dict[str, list[str]] = {}
+    specs: dict[str, FactSpec] = {}
+    for finding in sorted(findings, key=lambda finding: not by_id[finding.rule].rule.mandatory):
+        rule = by_id[finding.rule]
+        for bare in (finding.missing or ()) if finding.outcome == "undetermined" else ():
+            if bare in rule.specs:
+                full = _full(rule.ruleset.facts, bare)
+                specs[full] = rule.specs[bare]
+                waiting.setdefault(full, []).append(finding.rule)
+    return tuple(
+        Need(
+            fact=full,
+            type=spec.type,
+            title=spec.title,
+            question=spec.question or f"What is the {spec.title}?",
+            rules=tuple(waiting[full]),
+        )
+        for full, spec in specs.items()
+    )
+
+
+_NUMBER = re.compile(
+    r"(?:it'?s |it is )?(\$ ?)?([0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(\.[0-9]+)? ?(%|percent|[a-z]+)?[.!]?", re.IGNORECASE
+)
+_US_DATE = re.compile(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})")
+_YES = {"yes": True, "y": True, "true": True, "no": False, "n": False, "false": False}
+
+
+def bare_value(spec: FactSpec, words: str) -> Value | None:
+    """The value that words say when they say nothing else: `41%`, `$3,200`, `no`, `2024-03-05`; None otherwise."""
+    raw = _READERS[spec.type](spec, words) if len(words) <= 200 else None
+    if raw is None:
+        return None
+    try:
+        return rules.read_value(spec.type, raw, name=spec.title, values=spec.values)
+    except CallerError:  # the words are no such value: they are an ordinary sentence
+        return None
+
+
+def _number(spec: FactSpec, words: str) -> Decimal | None:
+    said = _NUMBER.fullmatch(words)
+    if said is None:
+        return None
+    dollars, whole, fraction, unit = said.groups()
+    value = Decimal(whole.replace(",", "") + (fraction or ""))
+    unit = (unit or "").lower()
+    if unit in ("%", "percent"):
+        return value / 100 if spec.unit == "ratio" else None
+    if unit and unit.rstrip("s") != spec.unit.rstrip("s").lower():
+        return None
+    if dollars and spec.unit != "USD":
+        return None
+    return value / 100 if spec.unit == "ratio" and value > 1 and not unit else value  # "41" answers a ratio as 41%
+
+
+def _date(spec: FactSpec, words: str) -> str | None:
+    bare = words.rstrip(".!")
+    if said := _US_DATE.fullmatch(bare):
+        return f"{said[3]}-{int(said[1]):02}-{int(said[2]):02}"
+    try:
+        return date.fromisoformat(bare).isoformat() if len(bare) == 10 else None
+    except ValueError:
+        return None
+
+
+def _text(spec: FactSpec, words: str) -> str | None:
+    bare = words.rstrip(".!")
+    if not spec.values:
+        return bare
+    return next((value for value in spec.values if value.lower() == bare.lower()), None)
+
+
+_READERS: dict[FactType, Any] = {
+    "number": _number,
+    "date": _date,
+    "bool": lambda spec, words: _YES.get(words.rstrip(".!").lower()),
+    "text": _text,
+    "list": lambda spec, words: [part.strip() for part in words.split(",") if part.strip()] or None,
+}
+
+
+def _homes(models: Models, name: str) -> list[tuple[str, str]]:
+    """Every model in use that a bare name fills, or the one that a full name names."""
+    return [(model, bare) for model, bare in _all(models) if name in (bare, _full(model, bare))]
+
+
+def _all(models: Models) -> list[tuple[str, str]]:
+    return [(model, bare) for model, specs in models.items() for bare in specs]
+
+
+def _full(model: str, bare: str) -> str:
+    return f"{model}.{bare}"

@@ -1,0 +1,215 @@
+"""Opens the house and hands out desks: one caller's place at one tenant, the doors' one way in."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
+from datetime import UTC, date, datetime
+from math import isfinite
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from emma_core import audit, blueprints, overrides, packs, runtime, settings
+from emma_core.errors import CallerError, NotFound, OperatorError
+from emma_core.nouns import Ask, Blueprint, Caller, Document, Override, Tenant, Turn, TurnEvent, plain_value
+from emma_core.ports import TenantStore
+from emma_core.runtime import House
+
+LONGEST_ASK = 32_000
+"""Code points that an ask's words may have."""
+MOST_FACTS = 500
+
+
+class Emma:
+    """The opened house: hands out desks, each bound to one tenant and one caller."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
+        given: settings.Settings | None = None,
+        *,
+        plugins: Mapping[str, object] | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> AsyncIterator[Emma]:
+        """The house, opened by its settings and closed at the end of the `async with`.
+
+        `plugins`: packs by name beside the installed ones. `clock`: an aware time in UTC. Turns that a crash left
+        without an end are ended as stopped. Raises `OperatorError` where something of it cannot be opened.
+        """
+        chosen = given or settings.load()
+        found = packs.find(plugins)
+        house = House(
+            settings=chosen,
+            packs=found,
+            store=found.backend("store", chosen.store),
+            registry=found.backend("registry", chosen.registry),
+            index=found.backend("index", chosen.index),
+            clock=clock,
+        )
+        try:
+            await house.store.open()
+            await house.registry.open()
+            emma = cls(house)
+            for tenant in await house.registry.tenants():
+                await audit.recover(house.store.for_tenant(tenant.id), clock)
+            yield emma
+        finally:
+            for each in (house.index, house.registry, house.store):
+                await each.close()
+
+    @property
+    def packs(self) -> packs.Packs:
+        """The installed packs, read-only."""
+        return self._house.packs
+
+    def for_caller(self, caller: Caller) -> Desk:
+        """The desk of a caller whose claims were verified at the door."""
+        return Desk(self._house, caller)
+
+    def tenant(self, id: str, *, user: str = "local", roles: Sequence[str] = ()) -> Desk:
+        """The desk of trusted code on that tenant."""
+        try:
+            return Desk(self._house, Caller(tenant=id, user=user, roles=tuple(roles)))
+        except ValueError as error:
+            raise CallerError(f"No caller {user!r} on tenant {id!r}: {_first(error)}") from error
+
+    async def tenants(self) -> list[Tenant]:
+        """All tenants of this installation, by id."""
+        return await self._house.registry.tenants()
+
+    async def create_tenant(self, id: str, title: str = "") -> Tenant:
+        """The new tenant. Raises `CallerError` where the id does not fit, `Conflict` where it is taken."""
+        try:
+            tenant = Tenant(id=id, title=title or id, created_at=self._house.clock().isoformat())
+        except ValueError as error:
+            raise CallerError(f"Tenant {id!r}: {_first(error)}; write lower-case letters, digits, - and _") from error
+        await self._house.registry.create(tenant)
+        return tenant
+
+
+class Desk:
+    """One caller's place at one tenant: all that may be asked, read and decided there."""
+
+    def __init__(self, house: House, caller: Caller) -> None:
+        self._house = house
+        self.caller = caller
+        self._store: TenantStore = house.store.for_tenant(caller.tenant)
+
+    def blueprint(self, id: str) -> Blueprint:
+        """The blueprint of that id that may be asked here. Raises `NotFound` naming the nearest."""
+        return blueprints.find(self._house.packs, self._house.settings.blueprints, id)
+
+    async def ask(self, blueprint: str, words: str, **more: Any) -> Turn:
+        """The whole turn: `stream()` drained, with the same arguments."""
+        async for event in self.stream(blueprint, words, **more):
+            if event.whole is not None:
+                return event.whole
+        raise OperatorError("The turn ended without a last event")  # stream() always yields one, or raises
+
+    async def stream(
+        self,
+        blueprint: str,
+        words: str,
+        *,
+        facts: Mapping[str, Any] | None = None,
+        conversation: str | None = None,
+        subject: str | None = None,
+        as_of: date | None = None,
+    ) -> AsyncGenerator[TurnEvent, None]:
+        """The turn as it happens; its last event is `answered` or `stopped` and carries the whole turn.
+
+        Raises `CallerError` where the ask does not fit, `NotFound` for an unknown blueprint or tenant, and
+        `BlueprintError` or `PackError` where the blueprint may not run. Then nothing was written.
+        """
+        ask = await self._admit(blueprint, words, facts or {}, conversation, subject, as_of)  # step 0
+        async with aclosing(runtime.stream(self._house, self.caller, ask, facts or {})) as events:
+            async for event in events:
+                yield event
+
+    async def overrides(self) -> list[Override]:
+        """Every override of this tenant as it stands now, in the order of their ids."""
+        await self._known()
+        return [overrides.standing(overrides.read(kept), self._house.clock()) for kept in await self._all_overrides()]
+
+    async def decide(
+        self, override: str, decision: Literal["granted", "refused"], *, reasons: Mapping[str, str]
+    ) -> Override:
+        """The override as this caller decided it, on the trail. `override`: its id, or how it starts.
+
+        Raises `Forbidden`, `Conflict` or `CallerError`; then nothing was written.
+        """
+        await self._known()
+        kept = overrides.pick(await self._all_overrides(), override)
+        now = self._house.clock()
+        decided = overrides.decide(overrides.read(kept), decision, caller=self.caller, reasons=reasons, now=now)
+        outcome = {"override": decided.id, "decision": decision, "rule": decided.rule, "rule_hash": decided.rule_hash}
+        seal = audit.sealing(
+            tenant=self.caller.tenant,
+            kind="decided",
+            caller=self.caller.user,
+            outcome={**outcome, "template": decided.template, "role": decided.decided_as},
+            payload={"override": decided.plain()},
+            subject=decided.subject,
+            conversation=decided.conversation,
+            now=now,
+            salt=secrets.token_bytes(32),
+        )
+        await self._store.append(seal, puts=[(overrides.document(decided), kept.etag)])
+        return decided
+
+    async def trail(self) -> TenantStore:
+        """The tenant's store, for reading its trail. Raises `NotFound` for an unknown tenant."""
+        await self._known()
+        return self._store
+
+    async def _known(self) -> None:
+        if await self._house.registry.tenant(self.caller.tenant) is None:
+            raise NotFound(f"No tenant {self.caller.tenant!r}; `emma tenants list` shows those there are")
+
+    async def _all_overrides(self) -> list[Document]:
+        found: list[Document] = []
+        while page := await self._store.query(overrides.KIND, after=found[-1].id if found else "", limit=500):
+            found += page
+        return found
+
+    async def _admit(
+        self,
+        blueprint: str,
+        words: str,
+        given: Mapping[str, Any],
+        conversation: str | None,
+        subject: str | None,
+        as_of: date | None,
+    ) -> Ask:
+        """Step 0: may this caller ask, and is it something that can be asked?"""
+        if not words.strip():
+            raise CallerError("The ask is empty; write a question")
+        if len(words) > LONGEST_ASK:
+            raise CallerError(f"The ask has {len(words):,} characters; {LONGEST_ASK:,} is the most: shorten it")
+        if not words.isprintable() and (bad := next((c for c in words if "\ud800" <= c <= "\udfff"), "")):
+            raise CallerError(f"The ask is not Unicode: character {words.index(bad) + 1} is half of a pair; use UTF-8")
+        if odd := next((name for name, value in given.items() if isinstance(value, float) and not isfinite(value)), ""):
+            raise CallerError(f"Fact {odd!r}: {given[odd]} is no number; give a finite one")
+        if len(given) > MOST_FACTS:
+            raise CallerError(f"The ask gives {len(given)} facts; {MOST_FACTS} is the most")
+        await self._known()
+        opened = conversation or f"c-{secrets.token_hex(6)}"
+        plain: dict[str, Any] = {name: plain_value(value) for name, value in given.items()}
+        day = as_of or self._house.clock().astimezone().date()
+        try:
+            return Ask(
+                blueprint=blueprint, words=words, facts=plain, conversation=opened, subject=subject or opened, as_of=day
+            )
+        except ValueError as error:
+            raise CallerError(f"The ask does not fit: {_first(error)}") from error
+
+
+def _first(error: ValueError) -> str:
+    """The first thing that a noun says does not fit."""
+    return str(error.errors()[0]["msg"]) if isinstance(error, ValidationError) else str(error)

@@ -1,0 +1,168 @@
+"""Holds what a model says to its limits: nothing leaves but past the rules that guard it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from emma_core import BlueprintError, CallerError, Desk, Emma, NotFound, audit
+from emma_core.testing import Calls, Fails, Returns, Says, ScriptedModel
+
+QUESTION = "Can we approve this at 47% debt-to-income on a conventional loan?"
+
+
+Open = Callable[..., AbstractAsyncContextManager[Emma]]
+
+
+async def trail_kinds(desk: Desk) -> list[str]:
+    return [line.kind for line in await (await desk.trail()).lines(limit=1_000)]
+
+
+async def trail_holds(desk: Desk) -> bool:
+    return (await audit.verify_trail(await desk.trail())).ok
+
+
+async def test_a_social_security_number_is_shown_in_an_ask_and_masked_in_an_answer(opened: Open) -> None:
+    model = ScriptedModel(Says("The number 219-09-9999 is on file [1]."))
+    async with opened(model) as emma:
+        turn = await emma.tenant("default").ask("loan_officer", "Is SSN 219-09-9999 fine at 40% DTI?")
+
+    assert turn.answer is not None and turn.answer.mended
+    assert turn.answer.text == "The number [removed] is on file [1]."
+    assert [finding.outcome for finding in turn.answer.findings if "ssn" in finding.rule] == ["failed"]
+    asked = next(finding for finding in turn.findings if "ssn" in finding.rule)
+    assert asked.outcome == "failed" and asked.spans is not None
+    assert "219" not in json.dumps(asked.plain())
+
+
+async def test_the_model_is_told_the_findings_and_the_talk_so_far(opened: Open) -> None:
+    model = ScriptedModel(Says("No [1]."), Says("Still no [1]."))
+    async with opened(model) as emma:
+        await emma.tenant("default").ask("loan_officer", QUESTION, conversation="c-1")
+        await emma.tenant("default").ask("loan_officer", "Really?", conversation="c-1")
+
+    assert "Verdict: needs_override" in model.prompts[0].system
+    assert "12 CFR 1026.43(c)(2)(vii)" in model.prompts[0].system
+    assert [message.text for message in model.prompts[1].messages] == [QUESTION, "No [1].", "Really?"]
+
+
+async def test_a_model_that_fails_stops_the_turn_and_the_sealed_verdict_stays(opened: Open) -> None:
+    async with opened(ScriptedModel(Fails("overloaded"))) as emma:
+        desk = emma.tenant("default")
+        turn = await desk.ask("loan_officer", QUESTION)
+
+        assert turn.verdict == "needs_override"
+        assert turn.answer is None and turn.stopped is not None and "overloaded" in turn.stopped
+        assert await trail_kinds(desk) == ["judged", "stopped"]
+        assert await trail_holds(desk)
+
+
+async def test_a_model_that_asks_for_a_tool_it_does_not_have_is_told_so(opened: Open) -> None:
+    model = ScriptedModel(Calls("wire_money", {"to": "me"}), Says("Without it, then [1]."))
+    async with opened(model) as emma:
+        turn = await emma.tenant("default").ask("loan_officer", QUESTION)
+
+    assert turn.answer is not None and turn.answer.text == "Without it, then [1]."
+    assert "no tool 'wire_money'" in model.prompts[1].messages[-1].text
+
+
+async def test_a_model_that_never_answers_meets_the_limit_of_calls(opened: Open) -> None:
+    async with opened(ScriptedModel(Calls("loop"), again=True)) as emma:
+        turn = await emma.tenant("default").ask("loan_officer", QUESTION)
+
+    assert turn.stopped is not None and turn.stopped.startswith("limits.model_calls")
+
+
+@pytest.mark.parametrize("flaw", ["No source at all.", "See [99]."])
+async def test_an_answer_without_a_sound_citation_is_sent_back_once_and_then_stopped(opened: Open, flaw: str) -> None:
+    async with opened(ScriptedModel(Says(flaw), Says("Mended [1]."), Says(flaw), Says(flaw))) as emma:
+        mended = await emma.tenant("default").ask("loan_officer", QUESTION)
+        stopped = await emma.tenant("default").ask("loan_officer", QUESTION)
+
+    assert mended.answer is not None and [cite.n for cite in mended.answer.citations] == [1]
+    assert mended.answer.citations[0].citation == "12 CFR 1026.43(c)(2)(vii)"
+    assert stopped.answer is None and stopped.stopped is not None and "source" in stopped.stopped
+
+
+def blueprint(folder: Path, **more: Any) -> Path:
+    """A folder with one blueprint of its own, `own`."""
+    said: dict[str, Any] = {
+        "id": "own",
+        "title": "Own",
+        "instructions": "Answer.",
+        "rules": {"use": ["mortgage/lender_policy", "global/*"]},
+    }
+    folder.mkdir(exist_ok=True)
+    (folder / "own.yaml").write_text(json.dumps({**said, **more}))
+    return folder
+
+
+async def test_a_structured_answer_must_fit_its_schema(opened: Open, tmp_path: Path) -> None:
+    shape = {"schema": {"type": "object", "required": ["yes"], "properties": {"yes": {"type": "boolean"}}}}
+    own = blueprint(tmp_path / "own", answer=shape)
+    model = ScriptedModel(Returns({"yes": "maybe"}), Returns({"yes": False}), Says("not json"), Says("nor this"))
+    async with opened(model, blueprints=own) as emma:
+        fits = await emma.tenant("default").ask("own", QUESTION)
+        does_not = await emma.tenant("default").ask("own", QUESTION)
+
+    assert fits.answer is not None and fits.answer.data == {"yes": False}
+    assert does_not.stopped is not None and "JSON Schema" in does_not.stopped
+
+
+async def test_a_turn_that_takes_too_long_is_stopped(opened: Open, tmp_path: Path) -> None:
+    own = blueprint(tmp_path / "own", limits={"seconds": 1})
+    async with opened(ScriptedModel(Says("late [1]", pause=30)), blueprints=own) as emma:
+        desk = emma.tenant("default")
+        turn = await desk.ask("own", QUESTION)
+
+        assert turn.stopped is not None and turn.stopped.startswith("limits.seconds")
+        assert await trail_kinds(desk) == ["judged", "stopped"]
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"tools": ["mortgage.payment"]}, "no pack brings a tool 'mortgage.payment'"),
+        ({"packs": {"mortgage": ">=9"}}, "'>=9' is needed"),
+        ({"packs": {"mortgag": ">=1"}}, "did you mean 'mortgage'"),
+        ({"rules": {"use": ["mortgage/lender_polcy"]}}, "did you mean 'mortgage/lender_policy"),
+        ({"nonsense": 1}, "no such key"),
+        ({"limits": {"seconds": "soon"}}, "limits.seconds"),
+        ({"id": "other"}, "must be the file's name"),
+    ],
+)
+async def test_a_blueprint_that_may_not_run_says_why_and_writes_nothing(
+    opened: Open, tmp_path: Path, more: dict[str, Any], said: str
+) -> None:
+    own = blueprint(tmp_path / "own", **more)
+    async with opened(blueprints=own) as emma:
+        desk = emma.tenant("default")
+        with pytest.raises(Exception, match=said) as caught:
+            await desk.ask("own", QUESTION)
+
+        assert type(caught.value).__module__ == "emma_core.errors"
+        assert await trail_kinds(desk) == []
+
+
+async def test_a_blueprint_with_a_price_limit_needs_a_model_with_a_price(opened: Open, tmp_path: Path) -> None:
+    own = blueprint(tmp_path / "own", limits={"usd": 0.1})
+    model = ScriptedModel(Says("x [1]"))
+    model.usd_per_token = None
+    async with opened(model, blueprints=own) as emma:
+        with pytest.raises(BlueprintError, match=r"limits\.usd"):
+            await emma.tenant("default").ask("own", QUESTION)
+
+
+async def test_an_unknown_tenant_or_blueprint_is_not_found(opened: Open) -> None:
+    async with opened() as emma:
+        with pytest.raises(NotFound, match="did you mean 'loan_officer'"):
+            await emma.tenant("default").ask("loan_oficer", QUESTION)
+        with pytest.raises(NotFound, match="No tenant 'nobody'"):
+            await emma.tenant("nobody").ask("loan_officer", QUESTION)
+        with pytest.raises(CallerError, match="No caller"):
+            emma.tenant("No Body!")

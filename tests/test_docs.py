@@ -1,0 +1,57 @@
+"""Holds the documents to their promises: what they show runs, what they name is there."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from emma_core import hookspecs
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+HOOKS = sorted(name for name in vars(hookspecs) if name.startswith(("register_", "after_")))
+BLOCKS = [
+    pytest.param(block, id=f"{page.name}-{number}")
+    for page in PAGES
+    for number, block in enumerate(re.findall(r"^```python\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE))
+]
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_a_python_block_of_the_documents_runs(block: str, tmp_path: Path) -> None:
+    (tmp_path / "content").mkdir()
+    (tmp_path / "block.py").write_text(block)
+    done = subprocess.run([sys.executable, "block.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_within_the_repository_leads_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", page.read_text())
+
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_every_hook_has_its_section_and_its_test(hook: str) -> None:
+    assert re.search(rf"^## `{hook}\(.*\)`$", (ROOT / "docs" / "hooks.md").read_text(), re.MULTILINE)
+    assert f"def test_hook_{hook}(" in (ROOT / "tests" / "test_hooks.py").read_text()
+
+
+def test_a_line_of_the_changelog_is_short() -> None:
+    lines = [line for line in (ROOT / "CHANGELOG.md").read_text().splitlines() if line.startswith("- ")]
+
+    assert lines
+    assert [line for line in lines if len(line[2:].split()) > 25] == []
+
+
+def test_every_decision_says_question_decision_reason_and_alternative() -> None:
+    for record in sorted((ROOT / "docs" / "decisions").glob("0*.md")):
+        text = record.read_text()
+        assert all(f"**{part}.**" in text for part in ("Question", "Decision", "Because", "Instead of")), record.name
+        assert len(text.splitlines()) <= 40, record.name

@@ -1,0 +1,112 @@
+"""Holds overrides to their contract: who may lift what, for which values, and for how long."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from emma_core import CallerError, Conflict, Desk, Emma, Forbidden, audit
+
+QUESTION = "Can we approve this at 47% debt-to-income on a conventional loan?"
+DTI_MAX = "mortgage.lender_policy.dti_max"
+OFFICER = ("mortgage.senior_underwriter",)
+REASONS = {"reason": "strong file", "compensating_factors": "12 months of reserves"}
+
+Open = Callable[..., AbstractAsyncContextManager[Emma]]
+
+
+async def trail_kinds(desk: Desk) -> list[str]:
+    return [line.kind for line in await (await desk.trail()).lines(limit=1_000)]
+
+
+async def trail_holds(desk: Desk) -> bool:
+    return (await audit.verify_trail(await desk.trail())).ok
+
+
+async def test_a_grant_lifts_the_finding_for_that_conversation_and_those_values_only(opened: Open) -> None:
+    async with opened() as emma:
+        first = await emma.tenant("default").ask(
+            "loan_officer", QUESTION, facts={"reserves_months": 3}, conversation="c-1"
+        )
+        boss = emma.tenant("default", user="mary", roles=OFFICER)
+        await boss.decide(first.overrides[0].id[:12], "granted", reasons=REASONS)
+        again = await emma.tenant("default").ask("loan_officer", QUESTION, conversation="c-1")
+        higher = await emma.tenant("default").ask("loan_officer", "What about 48% debt-to-income?", conversation="c-1")
+        other = await emma.tenant("default").ask("loan_officer", QUESTION, conversation="c-2")
+        assert await trail_holds(boss)
+
+    lifted = next(finding for finding in again.findings if finding.rule == DTI_MAX)
+    assert again.verdict == "clear"
+    assert lifted.outcome == "failed" and lifted.override is not None
+    assert (lifted.override.state, lifted.override.granted_by) == ("granted", "mary")
+    assert higher.verdict == other.verdict == "needs_override"
+
+
+async def test_a_grant_expires_and_may_be_granted_anew(opened: Open) -> None:
+    async with opened() as emma:
+        first = await emma.tenant("default").ask(
+            "loan_officer", QUESTION, facts={"reserves_months": 3}, conversation="c-1"
+        )
+        boss = emma.tenant("default", user="mary", roles=OFFICER)
+        await boss.decide(first.overrides[0].id, "granted", reasons=REASONS)
+    async with opened(clock=lambda: datetime.now(UTC) + timedelta(days=31)) as emma:
+        later = await emma.tenant("default").ask("loan_officer", QUESTION, conversation="c-1", as_of=date.today())
+        boss = emma.tenant("default", user="mary", roles=OFFICER)
+        renewed = await boss.decide(first.overrides[0].id, "granted", reasons=REASONS)
+
+    assert later.verdict == "needs_override"
+    assert later.overrides[0].state == "expired"
+    assert renewed.state == "granted"
+
+
+@pytest.mark.parametrize(
+    ("user", "roles", "reasons", "raised", "said"),
+    [
+        ("mary", (), REASONS, Forbidden, "mortgage.senior_underwriter may"),
+        ("mary", ("mortgage.junior",), REASONS, Forbidden, "mortgage.senior_underwriter may"),
+        ("local", OFFICER, REASONS, Forbidden, "another person must grant it"),
+        ("mary", OFFICER, {"reason": "x"}, CallerError, "'compensating_factors' is required"),
+        ("mary", OFFICER, {**REASONS, "mood": "good"}, CallerError, "no field 'mood'"),
+        ("mary", OFFICER, {**REASONS, "reason": "  "}, CallerError, "'reason' is required"),
+    ],
+)
+async def test_a_decision_that_may_not_be_made_leaves_no_line(
+    opened: Open, user: str, roles: tuple[str, ...], reasons: dict[str, str], raised: type[Exception], said: str
+) -> None:
+    async with opened() as emma:
+        turn = await emma.tenant("default").ask("loan_officer", QUESTION)
+        desk = emma.tenant("default", user=user, roles=roles)
+        with pytest.raises(raised, match=said):
+            await desk.decide(turn.overrides[0].id, "granted", reasons=reasons)
+
+        assert await trail_kinds(desk) == ["judged", "answered"]
+
+
+async def test_an_override_is_decided_once(opened: Open) -> None:
+    async with opened() as emma:
+        turn = await emma.tenant("default").ask("loan_officer", QUESTION)
+        boss = emma.tenant("default", user="mary", roles=OFFICER)
+        await boss.decide(turn.overrides[0].id, "refused", reasons={"reason": "no"})
+        with pytest.raises(Conflict, match="refused by 'mary' already"):
+            await boss.decide(turn.overrides[0].id, "granted", reasons=REASONS)
+        again = await emma.tenant("default").ask("loan_officer", QUESTION, conversation=turn.ask.conversation)
+
+    assert again.verdict == "needs_override"
+    assert again.overrides[0].state == "refused"
+
+
+async def test_decisions_made_at_the_same_moment_leave_one(opened: Open) -> None:
+    async with opened() as emma:
+        turn = await emma.tenant("default").ask("loan_officer", QUESTION)
+        desks = [emma.tenant("default", user=f"mary{n}", roles=OFFICER) for n in range(8)]
+        made = await asyncio.gather(
+            *(desk.decide(turn.overrides[0].id, "granted", reasons=REASONS) for desk in desks), return_exceptions=True
+        )
+        said = await trail_kinds(desks[0])
+
+    assert sum(isinstance(each, Conflict) for each in made) == 7
+    assert said == ["judged", "answered", "decided"]
