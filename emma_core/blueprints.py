@@ -29,8 +29,11 @@ class Prepared:
 
     @property
     def models(self) -> Mapping[str, Mapping[str, FactSpec]]:
-        """The facts models that its rule sets read."""
-        return {each.ruleset.facts: each.facts for each in self.rulesets}
+        """The facts models that its rule sets read, without what is judged itself: that nobody gives or asks for."""
+        return {
+            each.ruleset.facts: {name: spec for name, spec in each.facts.items() if name not in rules.JUDGED}
+            for each in self.rulesets
+        }
 
     @property
     def by_id(self) -> Mapping[str, rules.CompiledRule]:

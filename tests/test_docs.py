@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -55,3 +57,18 @@ def test_every_decision_says_question_decision_reason_and_alternative() -> None:
         text = record.read_text()
         assert all(f"**{part}.**" in text for part in ("Question", "Decision", "Because", "Instead of")), record.name
         assert len(text.splitlines()) <= 40, record.name
+
+
+def test_the_readme_shows_what_its_commands_print(tmp_path: Path) -> None:
+    blocks = re.findall(r"^```console\n\$ (.*?)\n(.*?)^```", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+    emma = str(Path(sys.executable).with_name("emma"))
+    environment = {**os.environ, "COLUMNS": "80", "EMMA_STORE": f"sqlite:///{tmp_path}/emma.db", "NO_COLOR": "1"}
+
+    assert [command.split()[:2] for command, _ in blocks] == [["make", "demo"], ["emma", "ask"]]
+    for command, shown in blocks:
+        said = [emma, *shlex.split(command.replace("make demo", "emma demo"))[1:]]
+        done = subprocess.run(said, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
+        printed = iter(line.rstrip() for line in done.stdout.splitlines())
+        for line in shown.splitlines():
+            like = re.compile(".+".join(map(re.escape, line.split("…"))))
+            assert any(like.fullmatch(other) for other in printed), f"not printed, or not in this order: {line!r}"

@@ -38,7 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except EmmaError as error:
         return _complain(str(error) if isinstance(error, AuthorError) else " ".join(str(error).split()))
     except _UsageError as error:
-        return _complain(_usage(error))
+        said = _usage(error)
+        return _complain(said) if said else USAGE  # nothing was said, and the help shown instead
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     except BrokenPipeError:
@@ -63,4 +64,4 @@ def _usage(error: Exception) -> str:
     context = getattr(error, "ctx", None)
     command = context.command_path if context else "emma"
     said = " ".join(str(getattr(error, "format_message", error.__str__)()).split())
-    return f"{said.rstrip('.')}; see `{command} --help`"
+    return f"{said.rstrip('.')}; see `{command} --help`" if said else ""

@@ -141,7 +141,7 @@ def _store(chosen: Settings) -> Iterator[Check]:
     except EmmaError as error:
         yield Check("store", "bad", str(error), "set EMMA_STORE to a place that can be written")
         return
-    yield Check("store", "ok", f"{chosen.store} opens")
+    yield Check("store", "ok", f"{chosen.store} opens, in the form that this release writes")
     if chosen.tenant in tenants:
         yield Check("tenants", "ok", f"{len(tenants)} in {chosen.registry}; yours is {chosen.tenant}")
     else:

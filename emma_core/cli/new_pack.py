@@ -46,7 +46,9 @@ def make(name: str, *, into: Path, code: bool) -> Path:
 def _write(source: Path, target: Path, name: str) -> None:
     title = name.replace("_", " ").capitalize()
     for file in sorted(source.rglob("*.in")):
-        path = target / str(file.relative_to(source)).removesuffix(".in").replace("NAME", name)
+        # TEST: no wheel of Emma carries a file that a test runner would collect
+        named = file.relative_to(source).as_posix().removesuffix(".in").replace("NAME", name).replace("TEST", "test")
+        path = target / named
         path.parent.mkdir(parents=True, exist_ok=True)
         text = file.read_text(encoding="utf-8")
         for mark, said in {

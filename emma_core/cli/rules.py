@@ -130,7 +130,9 @@ def explain(id: RuleId, facts: FactsOption = None, as_of: AsOfOption = None, for
     from emma_core import packs, rules
     from emma_core.cli import show
 
-    ruleset, rule = next(pair for pair in _all(packs.find()) if pair[1].rule.id == packs.find().rule(id).rule.id)
+    installed = packs.find()
+    rule = installed.rule(id)
+    ruleset = next(each for each, one in _all(installed) if one is rule)
     day = options.day(as_of) or date.today()
     given = gathered.given({ruleset.ruleset.facts: ruleset.facts}, options.facts(facts))
     values, basis = gathered.of_model(given, ruleset.ruleset.facts)

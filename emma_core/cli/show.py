@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Literal, TextIO, cast
 
 from rich.console import Console
 from rich.table import Table
@@ -21,8 +21,10 @@ _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u20
 
 def screen(*, plain: bool = False, stderr: bool = False) -> Console:
     """A console of the terminal's width, or 80 columns; what it is given is text and never markup."""
+    stream = sys.stderr if stderr else sys.stdout
     terminal = False if plain else None
-    return Console(highlight=False, markup=False, emoji=False, stderr=stderr, force_terminal=terminal)
+    trimmed = cast(TextIO, _Trimmed(stream))
+    return Console(highlight=False, markup=False, emoji=False, file=trimmed, force_terminal=terminal)
 
 
 def visible(text: str) -> str:
@@ -91,3 +93,17 @@ def _cell(said: str | Text, style: str = "") -> Text:
     if isinstance(said, Text) and not _UNSEEN.search(said.plain):
         return said
     return Text(visible(str(said)), style=style)
+
+
+class _Trimmed:
+    """A stream whose lines end where their words do: Rich fills a table's lines with spaces."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        self._stream.write(re.sub(r" +(?=\n)", "", text))
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)

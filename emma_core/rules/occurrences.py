@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from emma_core.rules.patterns import ANY, ANYTHING, Chars, Choice, Pattern, Repeat
+from emma_core.rules.patterns import ANYTHING, Chars, Choice, Pattern, Repeat
 from emma_core.rules.patterns import Sequence as InOrder
 
 Range = tuple[int, int]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 _SEEDS = (
@@ -29,9 +31,12 @@ def main() -> int:
         made = atheris.FuzzedDataProvider(data)
         read(made.ConsumeUnicode(sys.maxsize) if made.ConsumeBool() else data.decode("latin-1"))
 
-    # libFuzzer ends the process itself; it prints how many runs there were
-    atheris.Setup([*sys.argv, "-max_len=400", "-only_ascii=0", "-verbosity=1"], feed)
-    atheris.Fuzz()
+    with TemporaryDirectory() as corpus:
+        for index, seed in enumerate(_SEEDS):
+            # an even last byte is what `feed` takes for plain text
+            (Path(corpus) / str(index)).write_bytes(seed.encode() + b" ")
+        atheris.Setup([*sys.argv, "-max_len=400", corpus], feed)
+        atheris.Fuzz()
     return 0
 
 

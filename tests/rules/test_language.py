@@ -45,7 +45,7 @@ def n(value: str | int) -> Literal:
         ("x OR y AND z", Or((a("x"), And((a("y"), a("z")), place=_NOWHERE)), place=_NOWHERE)),
         ("NOT x = y", Not(Compare("=", a("x"), a("y"), place=_NOWHERE), place=_NOWHERE)),
         ("x or y oR z", Or((a("x"), a("y"), a("z")), place=_NOWHERE)),
-        ("x != y".replace("!=", "<>"), Compare("<>", a("x"), a("y"), place=_NOWHERE)),
+        ("x <> y", Compare("<>", a("x"), a("y"), place=_NOWHERE)),
         ("x + y * z", Sum((a("x"), Product((a("y"), a("z")), place=_NOWHERE)), ("+", "+"), place=_NOWHERE)),
         ("x - y + 1", Sum((a("x"), a("y"), n(1)), ("+", "-", "+"), place=_NOWHERE)),
         ("- x * y", Product((Negate(a("x"), place=_NOWHERE), a("y")), place=_NOWHERE)),

@@ -11,6 +11,7 @@ from itertools import pairwise
 from random import Random
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -149,8 +150,10 @@ def evaluate(node: tree.Node, facts: Mapping[str, Any]) -> Any:
         case tree.Compare(operator=operator, left=left, right=right):
             return _held(operator, evaluate(left, facts), evaluate(right, facts))
     given = [evaluate(part, facts) for part in tree.children(node)]
-    if any(value is None for value in given):
-        return None
+    return None if any(value is None for value in given) else _worked_out(node, given)
+
+
+def _worked_out(node: tree.Node, given: list[Any]) -> Any:
     match node:
         case tree.Negate():
             return -given[0]
@@ -257,3 +260,47 @@ _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "has_all": lambda listed, *words: all(word in listed for word in words),
     "size": lambda listed: Fraction(len(list(listed))),
 }
+
+
+@pytest.mark.parametrize(
+    ("text", "outcome"),
+    [
+        ("jumbo AND verified", None),
+        ("jumbo AND FALSE", False),
+        ("jumbo OR TRUE", True),
+        ("jumbo OR FALSE", None),
+        ("NOT jumbo", None),
+        ("jumbo = verified", None),
+        ("dti <= 1 OR dti > 1", None),
+        ("dti + 1 > dti", None),
+        ("1 IN (dti, 1)", True),
+        ("1 IN (dti, 2)", None),
+        ("1 NOT IN (dti, 2)", None),
+        ("1 NOT IN (dti, 1)", False),
+        ("dti IN (1)", None),
+        ("1 BETWEEN 2 AND dti", False),
+        ("1 BETWEEN 0 AND dti", None),
+        ("1 NOT BETWEEN dti AND 0", True),
+        ("dti IS NULL", True),
+        ("dti IS NOT NULL", False),
+        ("(dti > 1) IS NULL", True),
+        ("CASE WHEN jumbo THEN FALSE ELSE TRUE END", True),
+        ("CASE WHEN TRUE THEN jumbo ELSE TRUE END", None),
+    ],
+)
+def test_null_means_nobody_said(text: str, outcome: bool | None, facts: Mapping[str, FactSpec]) -> None:
+    node = types.check(parse(text), facts, BUILTINS)
+    assert closures.emit(node, BUILTINS, {})({}) is outcome
+    assert evaluate(node, {}) is outcome
+
+
+def test_arithmetic_is_exact_to_the_last_of_38_digits(facts: Mapping[str, FactSpec]) -> None:
+    most = Decimal("999999999999.999999")
+    said = {"dti": most, "debt": most, "income": Decimal("0.000001")}
+    assert closures.emit(_typed("dti * debt > dti * debt - income * income", facts), BUILTINS, {})(said) is True
+    assert closures.emit(_typed("dti * debt = dti * debt", facts), BUILTINS, {})(said) is True
+    assert closures.emit(_typed("dti + dti - dti = dti", facts), BUILTINS, {})(said) is True
+
+
+def _typed(text: str, facts: Mapping[str, FactSpec]) -> tree.Node:
+    return types.check(parse(text), facts, BUILTINS)

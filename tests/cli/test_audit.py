@@ -1,0 +1,119 @@
+"""Holds `emma audit` to telling the trail, proving it, and copying it whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+SCHEMAS = Path(__file__).resolve().parents[2] / "docs" / "schemas"
+
+
+@pytest.fixture
+def asked(emma):
+    """A trail of two turns, and the first turn's id."""
+    first = emma("ask", "loan_officer", "At 47% debt-to-income?", "--conversation", "c-1", "--format", "json").json
+    emma("ask", "loan_officer", "At 41% debt-to-income?", "--conversation", "c-2")
+    return first["id"]
+
+
+def test_the_trail_is_told_turn_by_turn(emma, asked):
+    said = emma("audit", "show")
+
+    assert said.code == 0
+    assert said.out.index("c-1  needs_override") < said.out.index("c-2  clear")
+    assert "failed       mortgage.lender_policy.dti_max (override suggested)" in said.out
+    assert "47%" not in said.out, "the words lie beside the trail, and were not asked for"
+
+
+def test_one_turn_or_one_conversation_may_be_told_alone(emma, asked):
+    turn = emma("audit", "show", "--turn", asked, "--format", "json").json
+    conversation = emma("audit", "show", "--conversation", "c-2", "--format", "json").json
+    newest = emma("audit", "show", "--limit", "1", "--format", "jsonl")
+
+    assert [event["seq"] for event in turn] == [1, 2]
+    assert [event["seq"] for event in conversation] == [3, 4]
+    assert json.loads(newest.out)["seq"] == 4
+
+
+def test_events_in_json_fit_their_published_schema(emma, asked):
+    schema = json.loads((SCHEMAS / "audit_event.json").read_text())
+
+    for event in emma("audit", "show", "--format", "json").json:
+        jsonschema.validate(event, schema)
+
+
+def test_what_lies_beside_the_trail_is_shown_where_it_is_asked_for(emma, asked):
+    assert "At 47% debt-to-income?" in emma("audit", "show", "--values").out
+    lines = emma("audit", "show", "--values", "--format", "json").json
+    assert "At 47% debt-to-income?" in lines[0]["payload"]["body"]
+
+
+def test_a_decision_is_told_with_who_made_it(emma, asked):
+    [override] = emma("overrides", "list", "--format", "json").json
+    reasons = ("--reason", "x", "--field", "compensating_factors=y")
+    emma("overrides", "grant", override["id"], "--as", "sam", "--role", "mortgage.senior_underwriter", *reasons)
+
+    said = emma("audit", "show", "--limit", "1")
+
+    assert "sam" in said.out
+    assert "granted mortgage.lender_policy.dti_max as mortgage.senior_underwriter" in said.out
+
+
+def test_a_whole_trail_verifies_with_its_lines_and_its_head(emma, asked):
+    said = emma("audit", "verify")
+    plain = emma("audit", "verify", "--format", "json").json
+
+    assert said.code == 0
+    assert said.out.startswith("ok: 4 lines of tenant default")
+    assert plain["head"]["hash"] in said.out
+
+
+def test_an_empty_trail_verifies(emma):
+    assert emma("audit", "verify").code == 0
+    assert "empty" in emma("audit", "show").out
+
+
+def test_a_changed_line_is_named_by_its_number(emma, asked, store):
+    with sqlite3.connect(store) as connection:
+        connection.execute("UPDATE payloads SET body = replace(body, '41%', '40%') WHERE seq = 3")
+    connection.close()
+
+    said = emma("audit", "verify")
+
+    assert said.code == 1
+    assert said.out.startswith("broken at #3: ")
+    assert emma("audit", "verify", "--format", "json").json["bad_seq"] == 3
+
+
+def test_an_export_verifies_without_its_store_and_a_change_to_it_is_named(emma, asked, tmp_path, monkeypatch):
+    assert emma("audit", "export", "trail.jsonl").code == 0
+    monkeypatch.setenv("EMMA_STORE", "sqlite:////proc/nowhere/emma.db")
+    whole = emma("audit", "verify", "--export", "trail.jsonl")
+    text = (tmp_path / "trail.jsonl").read_text()
+    (tmp_path / "changed.jsonl").write_text(text.replace("47%", "41%", 1))
+    changed = emma("audit", "verify", "--export", "changed.jsonl")
+
+    assert whole.code == 0
+    assert changed.code == 1
+    assert changed.out.startswith("broken at #1: ")
+
+
+def test_an_export_to_stdout_is_the_same_as_to_a_file(emma, asked, tmp_path):
+    emma("audit", "export", "trail.jsonl")
+
+    assert emma("audit", "export", "-").out == (tmp_path / "trail.jsonl").read_text()
+
+
+def test_an_export_writes_over_no_file_and_leaves_no_half(emma, asked, tmp_path):
+    (tmp_path / "trail.jsonl").write_text("mine")
+
+    said = emma("audit", "export", "trail.jsonl")
+    unknown = emma("audit", "export", "other.jsonl", "--tenant", "acme")
+
+    assert said.code == unknown.code == 2
+    assert (tmp_path / "trail.jsonl").read_text() == "mine"
+    assert sorted(path.name for path in tmp_path.glob("*.jsonl*")) == ["trail.jsonl"]
