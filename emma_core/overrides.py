@@ -122,6 +122,11 @@ def read(kept: Document) -> Override:
     return Override.model_validate_json(canonical.text(kept.body))
 
 
+def sealed(payload: Mapping[str, Any]) -> Override:
+    """The override as a decision on the trail left it."""
+    return Override.model_validate_json(canonical.text(payload["override"]))
+
+
 def pick(documents: Iterable[Document], prefix: str) -> Document:
     """The one override whose id starts so. Raises `CallerError` where none or several do."""
     found = [each for each in documents if each.id.startswith(prefix)]

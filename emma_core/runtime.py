@@ -111,7 +111,7 @@ async def _set_out(house: House, caller: Caller, ask: Ask, given: Mapping[str, A
     turns = blueprint.memory.turns
     store = house.store.for_tenant(caller.tenant)
     lines = await store.lines(conversation=ask.conversation, newest_first=True, limit=4 * turns) if turns else []
-    recalled = memory.recall(lines, turns=turns)
+    recalled = memory.recall(audit.as_sealed(lines), turns=turns)
     known = _gather(prepared, ask, given, recalled)
     return _Trip(
         house=house,
@@ -265,11 +265,12 @@ async def _overrides(
         override = overrides.suggest(
             finding, rule, template, values=values, ask=trip.ask, caller=trip.caller.user, now=now
         )
-        kept = await store.get(overrides.KIND, override.id)
-        if kept is None:
+        if await store.get(overrides.KIND, override.id) is None:
             new.append(override)
-        else:
-            override = overrides.standing(overrides.read(kept), now)
+        # only a sealed decision lifts anything: the document is a list to work from
+        decided = await audit.decision(store, conversation=override.conversation, override=override.id)
+        if decided is not None:
+            override = overrides.standing(overrides.sealed(decided), now)
         found.append(override)
         marked.append(overrides.mark(finding, override))
     return tuple(marked), tuple(found), new

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, closing
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
-from emma_core import CallerError, Conflict, Desk, Emma, Forbidden, audit
+from emma_core import CallerError, Conflict, Desk, Emma, Forbidden, TrailError, audit
 
 QUESTION = "Can we approve this at 47% debt-to-income on a conventional loan?"
 DTI_MAX = "mortgage.lender_policy.dti_max"
@@ -110,3 +112,29 @@ async def test_decisions_made_at_the_same_moment_leave_one(opened: Open) -> None
 
     assert sum(isinstance(each, Conflict) for each in made) == 7
     assert said == ["judged", "answered", "decided"]
+
+
+async def test_a_grant_that_the_trail_does_not_hold_lifts_nothing(opened: Open) -> None:
+    async with opened() as emma:
+        turn = await emma.tenant("default").ask("loan_officer", QUESTION, facts={"reserves_months": 3})
+        store = await emma.tenant("default").trail()
+        kept = await store.get("override", turn.overrides[0].id)
+        assert kept is not None
+        forged = {**kept.body, "state": "granted", "decided_by": "mary", "expires_at": "2999-01-01T00:00:00+00:00"}
+        await store.put(kept.model_copy(update={"body": forged}))
+        again = await emma.tenant("default").ask("loan_officer", QUESTION, conversation=turn.ask.conversation)
+
+    assert again.verdict == "needs_override"
+    assert again.overrides[0].state == "suggested"
+
+
+async def test_a_decision_that_was_changed_on_the_trail_stops_the_turn(opened: Open, tmp_path: Path) -> None:
+    async with opened() as emma:
+        first = await emma.tenant("default").ask("loan_officer", QUESTION)
+        boss = emma.tenant("default", user="mary", roles=OFFICER)
+        await boss.decide(first.overrides[0].id, "granted", reasons=REASONS)
+    with closing(sqlite3.connect(tmp_path / "emma.db")) as database, database:
+        database.execute("UPDATE payloads SET body = replace(body, 'strong file', 'weak file') WHERE seq = 3")
+    async with opened() as emma:
+        with pytest.raises(TrailError, match="Line 3 of the trail"):
+            await emma.tenant("default").ask("loan_officer", QUESTION, conversation=first.ask.conversation)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, closing
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from emma_core import CallerError, Desk, Emma, audit
+from emma_core import CallerError, Desk, Emma, TrailError, audit
 from emma_core.testing import Says, ScriptedModel
 
 QUESTION = "Can we approve this at 47% debt-to-income on a conventional loan?"
@@ -216,4 +218,14 @@ async def test_the_same_turn_says_the_same_on_paper_but_for_ids_times_and_salts(
     events = [audit.read(line) for line in lines]
     assert events[0].outcome == events[2].outcome
     assert events[0].commitment != events[2].commitment
-    assert "47" not in lines[0].line.replace(events[0].commitment, "").replace(events[0].prev, "").split('"outcome"')[0]
+    assert not any(word in line.line for line in lines for word in ("debt-to-income", "conventional", "0.47"))
+
+
+async def test_a_remembered_fact_that_was_changed_on_the_trail_stops_the_turn(opened: Open, tmp_path: Path) -> None:
+    async with opened() as emma:
+        await emma.tenant("default").ask("loan_officer", "Fine?", facts={"dti": 0.47}, conversation="c-1")
+    with closing(sqlite3.connect(tmp_path / "emma.db")) as database, database:
+        database.execute("UPDATE payloads SET body = replace(body, '0.47', '0.41') WHERE seq = 1")
+    async with opened() as emma:
+        with pytest.raises(TrailError, match="Line 1 of the trail"):
+            await emma.tenant("default").ask("loan_officer", "And now?", conversation="c-1")

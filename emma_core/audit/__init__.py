@@ -1,7 +1,7 @@
 """The audit room: writes turns on the sealed trail, verifies it, exports it, and tells what it says."""
 
 from emma_core.audit.export import Export, read_export, write_export
-from emma_core.audit.reading import export_trail, read, verify_trail
+from emma_core.audit.reading import as_sealed, decision, export_trail, read, verify_trail
 from emma_core.audit.recording import TurnRecord, recover
 from emma_core.audit.sealing import commitment, sealing
 from emma_core.audit.timeline import Episode, Happening, timeline
@@ -14,7 +14,9 @@ __all__ = [
     "TurnRecord",
     "Verification",
     "Verifier",
+    "as_sealed",
     "commitment",
+    "decision",
     "export_trail",
     "read",
     "read_export",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TextIO
+import json
+from collections.abc import Sequence
+from typing import Any, TextIO
 
 from emma_core.audit import export
-from emma_core.audit.verify import Verification, Verifier
+from emma_core.audit.verify import Verification, Verifier, event_of, spoilt_payload
 from emma_core.errors import TrailError
 from emma_core.nouns import AuditEvent, TrailLine
 from emma_core.ports import TenantStore
@@ -20,6 +22,34 @@ def read(line: TrailLine) -> AuditEvent:
         return AuditEvent.model_validate_json(line.line)
     except ValueError as error:
         raise TrailError(f"Line {line.seq} cannot be read as an event; run: emma audit verify") from error
+
+
+def as_sealed(lines: Sequence[TrailLine]) -> Sequence[TrailLine]:
+    """The same lines, each with its text and, where it still exists, its payload as it was sealed.
+
+    It looks at each line by itself, which a turn can afford. Raises `TrailError` naming the first that was changed.
+    """
+    for line in lines:
+        event = event_of(line)
+        spoilt = event if isinstance(event, str) else spoilt_payload(line, event)
+        if spoilt:
+            raise TrailError(f"Line {line.seq} of the trail: {spoilt}; run: emma audit verify")
+    return lines
+
+
+async def decision(trail: TenantStore, *, conversation: str, override: str) -> dict[str, Any] | None:
+    """The payload of the last sealed decision on an override; None where there is none, or its payload was erased.
+
+    Raises `TrailError` where a decision is not as it was sealed.
+    """
+    before = 0
+    while page := await trail.lines(conversation=conversation, after=before, limit=PAGE, newest_first=True):
+        for line in as_sealed([line for line in page if line.kind == "decided"]):
+            if read(line).outcome.get("override") == override:
+                said: dict[str, Any] | None = json.loads(line.payload.body) if line.payload else None
+                return said
+        before = page[-1].seq
+    return None
 
 
 async def verify_trail(trail: TenantStore) -> Verification:

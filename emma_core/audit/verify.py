@@ -84,7 +84,7 @@ class Verifier:
             return last + 1, f"line {last + 1} is missing: line {line.seq} comes after line {last}"
         if line.seq <= last:
             return max(line.seq, 1), f"line {line.seq} comes again after line {last}"
-        event = _read(line)
+        event = event_of(line)
         if isinstance(event, str):
             return line.seq, f"line {line.seq} {event}"
         if event.seq <= last:
@@ -97,7 +97,7 @@ class Verifier:
             return max(last, 1), f"line {line.seq} was sealed after another line than the one that lies before it"
         if self._last and event.at < self._last.at:
             return line.seq, f"line {line.seq} is older than the line before it"
-        spoilt = _spoilt_payload(line, event)
+        spoilt = spoilt_payload(line, event)
         return (line.seq, f"line {line.seq}: {spoilt}") if spoilt else None
 
     def _fault_of_end(self, head: Head | None) -> tuple[int, str] | None:
@@ -114,7 +114,7 @@ class Verifier:
         return None
 
 
-def _read(line: TrailLine) -> AuditEvent | str:
+def event_of(line: TrailLine) -> AuditEvent | str:
     """The event as sealed, or what is wrong with its text."""
     try:
         text = line.line.encode()
@@ -137,7 +137,7 @@ def _differing(line: TrailLine, event: AuditEvent, tenant: str) -> str | None:
     return next((name for name in names if getattr(line, name) != getattr(event, name)), None)
 
 
-def _spoilt_payload(line: TrailLine, event: AuditEvent) -> str | None:
+def spoilt_payload(line: TrailLine, event: AuditEvent) -> str | None:
     """What is wrong with a payload that is there."""
     if line.payload is None:
         return None
