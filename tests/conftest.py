@@ -68,3 +68,15 @@ def opened(tmp_path: Path) -> Callable[..., AbstractAsyncContextManager[Emma]]:
             yield emma
 
     return open_
+
+
+@pytest.fixture
+def proof(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Prints what a long proof came to, and keeps it in `docs/proof/` under the proof's name."""
+
+    def came_to(figures: str) -> None:
+        kept = Path(__file__).resolve().parents[1] / "docs" / "proof" / f"{request.function.__name__}.txt"
+        kept.write_text(f"{figures}\n")
+        print(f"\n{figures}")
+
+    return came_to

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -63,5 +64,7 @@ async def test_a_process_killed_amid_appends_loses_nothing_it_acknowledged(addre
 
 
 @pytest.mark.prove
-async def test_fifty_killed_processes_lose_nothing_they_acknowledged(address: str) -> None:
-    print(f"\n50 processes killed amid appends: {await kill_and_count(address, 50)} acknowledged, none lost")
+async def test_fifty_killed_processes_lose_nothing_they_acknowledged(
+    address: str, proof: Callable[[str], None]
+) -> None:
+    proof(f"50 processes killed (-9) amid appends: {await kill_and_count(address, 50)} acknowledged, none lost")
