@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -13,6 +14,8 @@ from emma_core.errors import BlueprintError, NotFound
 from emma_core.hookspecs import Extractor
 from emma_core.nouns import Blueprint, FactSpec, PackStamp
 from emma_core.packs import Packs
+
+_ID = re.compile(r"[a-z][a-z0-9_]*")
 
 
 @dataclass(frozen=True)
@@ -53,10 +56,14 @@ def known(packs: Packs, folder: Path | None) -> dict[str, Blueprint]:
 
 def find(packs: Packs, folder: Path | None, id: str) -> Blueprint:
     """The blueprint of that id. Raises `NotFound` naming the nearest."""
-    there = known(packs, folder)
+    own = folder / f"{id}.yaml" if folder is not None and _ID.fullmatch(id) else None
+    if own is not None and own.is_file():  # one that does not read harms no other
+        return content.read_blueprint(own)
+    there = packs.blueprints() if folder is not None and folder.is_dir() else known(packs, folder)
     if id not in there:
-        near = difflib.get_close_matches(id, there, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are {sorted(there)}"
+        names = {*there, *(path.stem for path in folder.glob("*.yaml"))} if folder is not None else set(there)
+        near = difflib.get_close_matches(id, names, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {sorted(names)}"
         raise NotFound(f"No blueprint {id!r}; {hint}")
     return there[id]
 

@@ -28,7 +28,7 @@ def given(models: Models, raw: Mapping[str, Any]) -> tuple[Fact, ...]:
         homes = _homes(models, name)
         if not homes:
             known = sorted({bare for specs in models.values() for bare in specs})
-            near = difflib.get_close_matches(name.rpartition(".")[2], known, n=1)
+            near = difflib.get_close_matches(name.rpartition(".")[2].lower(), known, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else f"; there are {known}"
             raise CallerError(f"Fact {name!r}: no rule in use reads it{hint}")
         for model, bare in homes:
@@ -54,16 +54,23 @@ def extracted(models: Models, words: str, readings: Iterable[Extracted], asked: 
                 continue
             span = Span(field="text", start=reading.start, end=reading.end, kind="extracted")
             facts[_full(model, bare)] = Fact(name=_full(model, bare), value=value, basis="extracted", span=span)
-    need = asked[0] if asked else None
-    if need is not None and need.fact not in facts:
+    answer = _answer(models, words, asked)
+    if answer is not None:
+        facts.setdefault(answer.name, answer)
+    return tuple(facts.values())
+
+
+def _answer(models: Models, words: str, asked: Sequence[Need]) -> Fact | None:
+    """The bare value that the words are, for the first of what was asked that it fits."""
+    for need in asked:
         model, _, bare = need.fact.rpartition(".")
-        asked_for = models.get(model, {}).get(bare)
-        answer = bare_value(asked_for, words.strip()) if asked_for else None
-        if answer is not None:
+        spec = models.get(model, {}).get(bare)
+        value = bare_value(spec, words.strip()) if spec else None
+        if value is not None:
             start = len(words) - len(words.lstrip())
             span = Span(field="text", start=start, end=start + len(words.strip()), kind="extracted")
-            facts[need.fact] = Fact(name=need.fact, value=answer, basis="extracted", span=span)
-    return tuple(facts.values())
+            return Fact(name=need.fact, value=value, basis="extracted", span=span)
+    return None
 
 
 def settle(*layers: Iterable[Fact]) -> tuple[Fact, ...]:
@@ -126,23 +133,43 @@ def needs(findings: Iterable[Finding], by_id: Mapping[str, rules.CompiledRule]) 
             fact=full,
             type=spec.type,
             title=spec.title,
-            question=spec.question or f"What is the {spec.title}?",
+            question=_question(spec),
             rules=tuple(waiting[full]),
         )
         for full, spec in specs.items()
     )
 
 
-_NUMBER = re.compile(
-    r"(?:it'?s |it is )?(\$ ?)?([0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(\.[0-9]+)? ?(%|percent|[a-z]+)?[.!]?", re.IGNORECASE
+def _question(spec: FactSpec) -> str:
+    quotes = spec.type == "list" or (spec.type == "text" and not spec.values)
+    return (spec.question or f"What is the {spec.title}?") + (" (Put it in quotation marks.)" if quotes else "")
+
+
+_NUMBER = re.compile(r"(\$ ?)?([0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(\.[0-9]+)? ?(%|percent|[a-z]+)?[.!]?", re.IGNORECASE)
+_OPENING = re.compile(
+    r"^(?:(?:it['’]?s|it is|actually|sorry|correction|no|i mean|make that|make it)[,:]?\s+)+(?=[\w$“\"])", re.IGNORECASE
 )
-_US_DATE = re.compile(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})")
+_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+_US_DATE = re.compile(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4}|[0-9]{2})")
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTH = (
+    r"(jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
+    r"|nov(?:ember)?|dec(?:ember)?)\.?"
+)
+_NAMED_DATE = re.compile(
+    rf"(?:{_MONTH} ([0-9]{{1,2}})(?:st|nd|rd|th)?,?|([0-9]{{1,2}})(?:st|nd|rd|th)? {_MONTH},?) ([0-9]{{4}})",
+    re.IGNORECASE,
+)
+_QUOTED = re.compile(r"[\"“]([^\"“”]+)[\"”]")
 _YES = {"yes": True, "y": True, "true": True, "no": False, "n": False, "false": False}
 
 
 def bare_value(spec: FactSpec, words: str) -> Value | None:
-    """The value that words say when they say nothing else: `41%`, `$3,200`, `no`, `2024-03-05`; None otherwise."""
-    raw = _READERS[spec.type](spec, words) if len(words) <= 200 else None
+    """The value that words say when they say nothing else: `41%`, `$3,200`, `no`, `2024-03-05`; None otherwise.
+
+    Free text and lists count only in quotation marks.
+    """
+    raw = _READERS[spec.type](spec, _OPENING.sub("", words))
     if raw is None:
         return None
     try:
@@ -152,25 +179,35 @@ def bare_value(spec: FactSpec, words: str) -> Value | None:
 
 
 def _number(spec: FactSpec, words: str) -> Decimal | None:
+    first, _, rest = words.partition(" ")
+    if first.lower().rstrip(".!") in ("none", *_WORDS):  # "none", "three months"
+        count = 0 if first.lower().startswith("none") else _WORDS.index(first.lower().rstrip(".!"))
+        words = f"{count} {rest}".strip()
     said = _NUMBER.fullmatch(words)
     if said is None:
         return None
     dollars, whole, fraction, unit = said.groups()
     value = Decimal(whole.replace(",", "") + (fraction or ""))
     unit = (unit or "").lower()
-    if unit in ("%", "percent"):
-        return value / 100 if spec.unit == "ratio" else None
+    if unit in ("%", "percent"):  # less than 1% is as likely a slip for the ratio itself: 0.41% for 0.41
+        return value / 100 if spec.unit == "ratio" and value >= 1 else None
     if unit and unit.rstrip("s") != spec.unit.rstrip("s").lower():
         return None
     if dollars and spec.unit != "USD":
         return None
-    return value / 100 if spec.unit == "ratio" and value > 1 and not unit else value  # "41" answers a ratio as 41%
+    if spec.unit == "ratio" and value > 1:  # "41" answers a ratio as 41%; "4" could be anything
+        return value / 100 if value >= 10 else None
+    return value
 
 
 def _date(spec: FactSpec, words: str) -> str | None:
     bare = words.rstrip(".!")
     if said := _US_DATE.fullmatch(bare):
-        return f"{said[3]}-{int(said[1]):02}-{int(said[2]):02}"
+        year = said[3] if len(said[3]) == 4 else f"20{said[3]}"
+        return f"{year}-{int(said[1]):02}-{int(said[2]):02}"
+    if said := _NAMED_DATE.fullmatch(bare):
+        month = _MONTHS.index((said[1] or said[4])[:3].lower()) + 1
+        return f"{said[5]}-{month:02}-{int(said[2] or said[3]):02}"
     try:
         return date.fromisoformat(bare).isoformat() if len(bare) == 10 else None
     except ValueError:
@@ -178,9 +215,10 @@ def _date(spec: FactSpec, words: str) -> str | None:
 
 
 def _text(spec: FactSpec, words: str) -> str | None:
+    if not spec.values:  # any sentence could be the text: only what stands in quotation marks is
+        said = _QUOTED.fullmatch(words)
+        return said[1] if said else None
     bare = words.rstrip(".!")
-    if not spec.values:
-        return bare
     return next((value for value in spec.values if value.lower() == bare.lower()), None)
 
 
@@ -189,7 +227,7 @@ _READERS: dict[FactType, Any] = {
     "date": _date,
     "bool": lambda spec, words: _YES.get(words.rstrip(".!").lower()),
     "text": _text,
-    "list": lambda spec, words: [part.strip() for part in words.split(",") if part.strip()] or None,
+    "list": lambda spec, words: _QUOTED.findall(words) if not _QUOTED.sub("", words).strip(" ,") else None,
 }
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from emma_core import audit, blueprints, overrides, packs, runtime, settings
+from emma_core import audit, blueprints, overrides, packs, rules, runtime, settings
 from emma_core.errors import CallerError, NotFound, OperatorError
 from emma_core.nouns import Ask, Blueprint, Caller, Document, Override, Tenant, Turn, TurnEvent, plain_value
 from emma_core.ports import TenantStore
@@ -202,6 +202,7 @@ class Desk:
         opened = conversation or f"c-{secrets.token_hex(6)}"
         plain: dict[str, Any] = {name: plain_value(value) for name, value in given.items()}
         day = as_of or self._house.clock().astimezone().date()
+        rules.read_value("date", day, name="as_of")
         try:
             return Ask(
                 blueprint=blueprint, words=words, facts=plain, conversation=opened, subject=subject or opened, as_of=day

@@ -19,7 +19,7 @@ class Memory:
     facts: tuple[tuple[dict[str, Any], ...], ...] = ()
     """Turn by turn, the facts as the trail kept them."""
     asked: tuple[Need, ...] = ()
-    """What the last turn still needed."""
+    """What was asked last: the needs of the last turn that had any, also where they are settled by now."""
 
 
 def recall(newest_first: Sequence[TrailLine], *, turns: int) -> Memory:
@@ -39,7 +39,7 @@ def recall(newest_first: Sequence[TrailLine], *, turns: int) -> Memory:
     for turn, body in kept:
         messages.append(Message(role="user", text=body["ask"]["words"]))
         messages += [Message(role="assistant", text=said[turn])] if turn in said else []
-    last = kept[-1][1]["needs"] if kept else []
+    last: list[dict[str, Any]] = next((body["needs"] for _, body in reversed(kept) if body.get("needs")), [])
     return Memory(
         messages=tuple(messages),
         facts=tuple(tuple(body["facts"]) for _, body in kept),

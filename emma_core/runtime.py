@@ -82,8 +82,9 @@ async def stream(house: House, caller: Caller, ask: Ask, given: Mapping[str, Any
     findings = _judge(trip, found.rules, {"text": ask.words})  # 3: each with the values it compared
     yield TurnEvent(step="findings", turn=id, findings=findings)
 
-    turn, record = await _settle(trip, found, findings)  # 4: overrides and verdict, on paper before a word is spoken
+    record = _record(trip)
     try:
+        turn = await _settle(trip, record, found, findings)  # 4: overrides, verdict: on paper before a word is spoken
         yield TurnEvent(
             step="judged",
             turn=id,
@@ -96,7 +97,7 @@ async def stream(house: House, caller: Caller, ask: Ask, given: Mapping[str, Any
         spoken = await _speak(trip, turn)  # the agent speaks, knowing the findings; its words are held against rules
         turn = await _end(record, turn, spoken)  # 5: the end, on the trail
     except (asyncio.CancelledError, GeneratorExit):
-        await asyncio.shield(record.stop("abandoned: the caller left before the end"))
+        await record.stop("abandoned: the caller left before the end")
         raise
     except Exception as error:
         await record.stop(f"error: {type(error).__name__}")
@@ -145,8 +146,11 @@ def _gather(prepared: Prepared, ask: Ask, given: Mapping[str, Any], recalled: me
     readings: list[Extracted] = []
     for pack, extractor in prepared.extractors:
         try:
-            readings += extractor(ask.words)
-        except Exception as error:  # a stranger's reader: what it could not read stays missing, and is asked for
+            read = tuple(extractor(ask.words))
+            if not all(isinstance(each, Extracted) for each in read):
+                raise TypeError(f"it returned {read!r:.80} and not emma_core.Extracted values")
+            readings += read
+        except (Exception, SystemExit) as error:  # a stranger's reader: what it did not read is missing, and asked for
             _LOG.warning("pack %r: an extractor raised %s: %s", pack, type(error).__name__, error)
     earlier = [facts.remembered(facts.restore(models, kept)) for kept in recalled.facts]
     asserted = facts.extracted(models, ask.words, readings, recalled.asked)
@@ -182,12 +186,18 @@ def _judge(trip: _Trip, chosen: Iterable[rules.CompiledRule], judged: Mapping[st
     """`judged`: what is held against the rules besides the facts: the words, or a call's name and arguments."""
     findings = []
     for rule in chosen:
+        _, basis = facts.of_model(trip.known, rule.ruleset.facts)
         day = trip.dates[rule.ruleset.ruleset]
-        values, basis = facts.of_model(trip.known, rule.ruleset.facts)
-        finding = rules.judge(rule, {**values, "as_of": day, **judged}, basis=basis, as_of=day)
+        finding = rules.judge(rule, _read_by(trip, rule, judged), basis=basis, as_of=day)
         if finding is not None:
             findings.append(_without_text(finding))
     return tuple(findings)
+
+
+def _read_by(trip: _Trip, rule: rules.CompiledRule, judged: Mapping[str, Value]) -> dict[str, Value]:
+    """All that the rule can read: its model's facts, the date it is read at, and what is judged."""
+    values, _ = facts.of_model(trip.known, rule.ruleset.facts)
+    return {**values, "as_of": trip.dates[rule.ruleset.ruleset], **judged}
 
 
 def _without_text(finding: Finding) -> Finding:
@@ -199,10 +209,9 @@ def _without_text(finding: Finding) -> Finding:
 
 
 async def _settle(
-    trip: _Trip, found: retrieval.Selection, findings: Sequence[Finding]
-) -> tuple[Turn, audit.TurnRecord]:
+    trip: _Trip, record: audit.TurnRecord, found: retrieval.Selection, findings: Sequence[Finding]
+) -> Turn:
     """The turn as judged and sealed, with its overrides as they stand; tried again where someone decides meanwhile."""
-    record = _record(trip)
     for _ in range(5):
         marked, standing, new = await _overrides(trip, record.store, findings)
         turn = _judged(trip, found, marked, standing)
@@ -212,7 +221,7 @@ async def _settle(
             sealed = await record.judge(turn, puts, model=trip.model.name, seconds=seconds)
         except Conflict:
             continue
-        return turn.model_copy(update={"trail": (sealed,)}), record
+        return turn.model_copy(update={"trail": (sealed,)})
     raise Conflict(f"Conversation {trip.ask.conversation!r}: its overrides keep changing; ask again")
 
 
@@ -261,7 +270,7 @@ async def _overrides(
             marked.append(finding)
             continue
         template = trip.house.packs.template(rule.rule.override_template)
-        values, _ = facts.of_model(trip.known, rule.ruleset.facts)
+        values = _read_by(trip, rule, {"text": trip.ask.words})
         override = overrides.suggest(
             finding, rule, template, values=values, ask=trip.ask, caller=trip.caller.user, now=now
         )

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from emma_core import BlueprintError, CallerError, Desk, Emma, NotFound, audit
-from emma_core.testing import Calls, Fails, Returns, Says, ScriptedModel
+from emma_core import BlueprintError, CallerError, Desk, Emma, NotFound, Settings, audit, hookimpl
+from emma_core.testing import Calls, Fails, Returns, Says, ScriptedModel, ScriptedPack
 
 QUESTION = "Can we approve this at 47% debt-to-income on a conventional loan?"
 
@@ -112,6 +112,43 @@ async def test_a_structured_answer_must_fit_its_schema(opened: Open, tmp_path: P
 
     assert fits.answer is not None and fits.answer.data == {"yes": False}
     assert does_not.stopped is not None and "JSON Schema" in does_not.stopped
+
+
+async def test_a_warning_on_an_answer_stops_it_where_warnings_block(opened: Open, tmp_path: Path) -> None:
+    class Curt:
+        @hookimpl
+        def register_content(self) -> Path:
+            return tmp_path / "curt"
+
+    rule = {
+        "id": "curt.house.brief",
+        "title": "Brief",
+        "text": "An answer is brief.",
+        "applies_to": ["answer"],
+        "require": "length(text) <= 10",
+        "severity": "warning",
+        "message": "The answer is long.",
+        "source": {"kind": "policy", "citation": "House rules 1", "read_on": "2026-11-01"},
+        "examples": {"pass": [{"text": "short"}], "fail": [{"text": "not that short"}]},
+    }
+    ruleset = {"ruleset": "curt/house", "edition": "1", "facts": "curt.none", "rules": [rule]}
+    for name, said in (("index", {"facts": {"curt.none": {}}}), ("house", ruleset)):
+        (tmp_path / "curt").mkdir(exist_ok=True)
+        (tmp_path / "curt" / f"{name}.json").write_text(json.dumps(said))
+    verdicts = {}
+    for on_warning in ("annotate", "block"):
+        own = blueprint(tmp_path / on_warning, rules={"use": ["curt/house"], "on_warning": on_warning})
+        model = ScriptedModel(Says("a long answer, and then some"), again=True)
+        settings = Settings(store=f"sqlite:///{tmp_path}/curt.db", model="scripted:", blueprints=own)
+        plugins = {"curt": Curt(), "scripted": ScriptedPack(model)}
+        async with Emma.open(settings, plugins=plugins) as emma:
+            turn = await emma.tenant("default").ask("own", QUESTION)
+        verdicts[on_warning] = (turn.verdict, turn.stopped)
+
+    assert verdicts == {
+        "annotate": ("clear", None),
+        "block": ("clear", "answer: curt.house.brief: The answer is long."),
+    }
 
 
 async def test_a_turn_that_takes_too_long_is_stopped(opened: Open, tmp_path: Path) -> None:

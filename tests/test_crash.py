@@ -21,7 +21,10 @@ from emma_core import Emma, Settings
 async def main():
     async with Emma.open(Settings(store=sys.argv[1], model="offline:")) as emma:
         desk = emma.tenant("default")
+        at_once = asyncio.Semaphore(4)
         async def one(n):
+          async with at_once:
+            await asyncio.sleep(0.02)  # so that the kill falls among turns that have not begun, begun, and ended
             turn = await desk.ask("loan_officer", f"Is {40 + n % 10}% debt-to-income fine?", conversation=f"c-{n % 7}")
             print(turn.id, flush=True)
         await asyncio.gather(*(one(n) for n in range(50)))
@@ -48,6 +51,7 @@ async def crash_once(folder: Path, after: int) -> int:
         verified = await audit.verify_trail(trail)
 
     assert verified.ok, verified.reason
+    assert len({line.turn for line in lines}) < 50, "the kill came too late to interrupt anything"
     told = Counter((line.turn, line.kind) for line in lines)
     assert all(told[turn, "judged"] == told[turn, "answered"] == 1 for turn in acknowledged if turn.startswith("t-"))
     for turn in {line.turn for line in lines}:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from emma_core import hookspecs
+from emma_core import hookimpl, hookspecs, packs
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -72,3 +72,31 @@ def test_the_readme_shows_what_its_commands_print(tmp_path: Path) -> None:
         for line in shown.splitlines():
             like = re.compile(".+".join(map(re.escape, line.split("…"))))
             assert any(like.fullmatch(other) for other in printed), f"not printed, or not in this order: {line!r}"
+
+
+def test_the_decisions_are_listed_where_the_readme_leads() -> None:
+    listed = re.findall(r"\]\((0[^)]+)\)", (ROOT / "docs" / "decisions" / "README.md").read_text())
+
+    assert listed == sorted(path.name for path in (ROOT / "docs" / "decisions").glob("0*.md"))
+
+
+def test_what_the_pages_show_of_a_pack_is_a_pack(tmp_path: Path) -> None:
+    class Shown:
+        @hookimpl
+        def register_content(self) -> Path:
+            return tmp_path
+
+    page, readme = (ROOT / "docs" / "first_pack.md").read_text(), (ROOT / "README.md").read_text()
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "override-templates").mkdir()
+    (tmp_path / "validation-rules.json").write_text(fenced(page, "json"))
+    (tmp_path / "rules" / "house_rules.json").write_text(fenced(readme, "json"))
+    (tmp_path / "override-templates" / "larger_order.md").write_text(fenced(page, "markdown"))
+
+    assert packs.find({"acme": Shown()}).by_name["acme"].problem is None
+
+
+def fenced(page: str, language: str) -> str:
+    found = re.search(rf"^```{language}\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    assert found is not None
+    return found[1]

@@ -57,6 +57,11 @@ def test_given_outranks_extracted_outranks_remembered_and_newer_wins_within() ->
         ("dti", "41", Decimal("0.41")),
         ("dti", "It's 41%", Decimal("0.41")),
         ("dti", "1", Decimal(1)),
+        ("dti", "Actually 47%", Decimal("0.47")),
+        ("dti", "Sorry, I mean 47%.", Decimal("0.47")),
+        ("dti", "4", None),
+        ("dti", "0.41%", None),
+        ("dti", "4%", Decimal("0.04")),
         ("dti", "about 41%", None),
         ("dti", "41 months", None),
         ("dti", "$41", None),
@@ -66,18 +71,31 @@ def test_given_outranks_extracted_outranks_remembered_and_newer_wins_within() ->
         ("amount", "9" * 13, None),
         ("term", "360 months", Decimal(360)),
         ("term", "360", Decimal(360)),
+        ("term", "three months", Decimal(3)),
+        ("term", "None.", Decimal(0)),
+        ("term", "no", None),
         ("term", "30 years", None),
         ("kind", "Fixed.", "fixed"),
         ("kind", "jumbo", None),
-        ("note", "anything at all", "anything at all"),
+        ("note", '"Anything, at all!"', "Anything, at all!"),
+        ("note", "“" + "long " * 100 + "”", "long " * 100),
+        ("note", "anything at all", None),
+        ("note", "Why do you need that?", None),
+        ("note", 'He said "yes"', None),
         ("closing", "2024-03-05", date(2024, 3, 5)),
         ("closing", "3/5/2024", date(2024, 3, 5)),
+        ("closing", "3/5/24", date(2024, 3, 5)),
         ("closing", "2/30/2024", None),
         ("closing", "tomorrow", None),
         ("waived", "No", False),
         ("waived", "yes!", True),
         ("waived", "maybe", None),
-        ("tags", "a, b", ("a", "b")),
+        ("closing", "March 5, 2024", date(2024, 3, 5)),
+        ("closing", "5 Mar 2024.", date(2024, 3, 5)),
+        ("closing", "Sept. 1st, 2024", date(2024, 9, 1)),
+        ("closing", "February 30, 2024", None),
+        ("tags", '"a", "b"', ("a", "b")),
+        ("tags", "a, b", None),
     ],
 )
 def test_a_bare_value_answers_what_was_asked_last_or_nothing(fact: str, words: str, value: Any) -> None:
@@ -87,6 +105,12 @@ def test_a_bare_value_answers_what_was_asked_last_or_nothing(fact: str, words: s
     for each in read:
         assert each.basis == "extracted" and each.span is not None
         assert words[each.span.start : each.span.end] == words.strip()
+
+
+def test_a_bare_value_answers_the_first_need_that_it_fits() -> None:
+    read = facts.extracted(MODELS, "41%", [], [need("a.loan.closing"), need("a.loan.dti")])
+
+    assert [each.name for each in read] == ["a.loan.dti"]
 
 
 def test_nothing_is_read_from_a_bare_value_that_nobody_asked_for() -> None:

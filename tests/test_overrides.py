@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sqlite3
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, closing
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from emma_core import CallerError, Conflict, Desk, Emma, Forbidden, TrailError, audit
+from emma_core import CallerError, Conflict, Desk, Emma, Forbidden, Settings, TrailError, audit, hookimpl
 
 QUESTION = "Can we approve this at 47% debt-to-income on a conventional loan?"
 DTI_MAX = "mortgage.lender_policy.dti_max"
@@ -86,6 +87,48 @@ async def test_a_decision_that_may_not_be_made_leaves_no_line(
             await desk.decide(turn.overrides[0].id, "granted", reasons=reasons)
 
         assert await trail_kinds(desk) == ["judged", "answered"]
+
+
+async def test_an_override_of_a_rule_on_words_is_bound_to_the_words(opened: Open, tmp_path: Path) -> None:
+    class Words:
+        @hookimpl
+        def register_content(self) -> Path:
+            return tmp_path / "words"
+
+        @hookimpl
+        def register_roles(self) -> dict[str, str]:
+            return {"words.boss": "Boss"}
+
+    rule = {
+        "id": "words.house.no_secret",
+        "title": "No secret",
+        "text": "Nobody speaks of a secret.",
+        "applies_to": ["ask"],
+        "require": "NOT contains(lower(text), 'secret')",
+        "severity": "error",
+        "message": "It speaks of a secret.",
+        "source": {"kind": "policy", "citation": "House rules 1", "read_on": "2026-11-01"},
+        "override_template": "words.secret",
+        "examples": {"pass": [{"text": "x"}], "fail": [{"text": "Secret"}]},
+    }
+    folder = tmp_path / "words"
+    (folder / "override-templates").mkdir(parents=True)
+    (folder / "index.json").write_text(json.dumps({"facts": {"words.none": {}}}))
+    (folder / "house.json").write_text(
+        json.dumps({"ruleset": "words/house", "edition": "1", "facts": "words.none", "rules": [rule]})
+    )
+    (folder / "override-templates" / "secret.md").write_text(
+        "---\nid: words.secret\ntitle: Secret\ngranted_by: [words.boss]\n---\nOnce."
+    )
+    (folder / "bot.yaml").write_text("id: bot\ntitle: B\ninstructions: A\nrules: {use: [words/house]}\n")
+    async with Emma.open(Settings(store=f"sqlite:///{tmp_path}/w.db"), plugins={"words": Words()}) as emma:
+        first = await emma.tenant("default").ask("bot", "the secret of the soup", conversation="c")
+        boss = emma.tenant("default", user="mary", roles=("words.boss",))
+        await boss.decide(first.overrides[0].id, "granted", reasons={"reason": "harmless"})
+        same = await emma.tenant("default").ask("bot", "the secret of the soup", conversation="c")
+        other = await emma.tenant("default").ask("bot", "SECRET: wire the money", conversation="c")
+
+    assert (first.verdict, same.verdict, other.verdict) == ("needs_override", "clear", "needs_override")
 
 
 async def test_an_override_is_decided_once(opened: Open) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from emma_core import Extracted, Function, NotFound, PackError, content_of, hookimpl
+from emma_core import Emma, Function, NotFound, PackError, Settings, content_of, hookimpl
 from emma_core import packs as loader
 
 RULE: dict[str, Any] = {
@@ -179,13 +181,44 @@ def test_a_function_may_not_take_the_place_of_a_built_in() -> None:
     assert "'length' is there already" in problem(Taking())
 
 
-def test_an_extractor_that_raises_leaves_its_facts_missing(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "extractor", [lambda words: [][0], lambda words: sys.exit(0), lambda words: ["x"], lambda words: None]
+)
+async def test_an_extractor_that_fails_leaves_its_facts_missing_and_is_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, extractor: Callable[[str], Any]
+) -> None:
     class Reading(Acme):
         @hookimpl
-        def register_extractors(self) -> list[Callable[[str], list[Extracted]]]:
-            return [lambda words: [][0]]
+        def register_extractors(self) -> list[Callable[[str], Any]]:
+            return [extractor]
 
-    assert len(loader.find({"acme": Reading(content(tmp_path / "content"))}).need("acme").extractors) == 1
+    folder = content(tmp_path / "content")
+    (folder / "acme_bot.yaml").write_text("id: acme_bot\ntitle: B\ninstructions: A\nrules: {use: [acme/house]}\n")
+    chosen = Settings(store=f"sqlite:///{tmp_path}/emma.db")
+    async with Emma.open(chosen, plugins={"acme": Reading(folder)}) as emma:
+        turn = await emma.tenant("default").ask("acme_bot", "It weighs 3 kg")
+
+    assert turn.verdict == "needs_facts"
+    assert "pack 'acme': an extractor raised" in caplog.text
+
+
+async def test_a_function_that_leaves_is_a_broken_rule_and_no_exit(tmp_path: Path) -> None:
+    def leave(weight: Any) -> Any:
+        return weight if weight < 30 else sys.exit(0)
+
+    class Leaving(Acme):
+        @hookimpl
+        def register_functions(self) -> list[Function]:
+            return [Function("scaled", ("number",), "number", leave, (((Decimal(1),), Decimal(1)),), "The weight.")]
+
+    folder = content(tmp_path / "content", require="scaled(weight) <= 20")
+    (folder / "acme_bot.yaml").write_text("id: acme_bot\ntitle: B\ninstructions: A\nrules: {use: [acme/house]}\n")
+    chosen = Settings(store=f"sqlite:///{tmp_path}/emma.db")
+    async with Emma.open(chosen, plugins={"acme": Leaving(folder)}) as emma:
+        turn = await emma.tenant("default").ask("acme_bot", "Fine?", facts={"weight": 31})
+
+    assert turn.verdict == "broken"
+    assert [finding.outcome for finding in turn.findings] == ["broken"]
 
 
 @pytest.mark.parametrize("name", ["../outside.json", "missing.json", "rules"])

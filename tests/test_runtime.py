@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections import Counter
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, closing
+from contextlib import AbstractAsyncContextManager, closing, suppress
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -110,6 +111,25 @@ async def test_a_missing_fact_is_asked_for_and_a_bare_answer_settles_it(opened: 
     assert elsewhere.verdict == "needs_facts"
 
 
+async def test_a_correction_of_what_was_asked_counts(opened: Open) -> None:
+    async with opened() as emma:
+        desk = emma.tenant("default")
+        said = ("Can we approve this?", "41%", "Actually 47%")
+        turns = [await desk.ask("loan_officer", words, conversation="c-1") for words in said]
+
+    assert [turn.verdict for turn in turns] == ["needs_facts", "clear", "needs_override"]
+
+
+async def test_a_question_back_answers_no_text_fact(opened: Open) -> None:
+    async with opened() as emma:
+        desk = emma.tenant("default")
+        said = ("Are the remarks fine to publish?", "Why do you need that?", '"Bright home, adults only."')
+        turns = [await desk.ask("listing_editor", words, conversation="c-1") for words in said]
+
+    assert [turn.verdict for turn in turns[:2]] == ["needs_facts", "needs_facts"]
+    assert turns[2].verdict == "needs_override"
+
+
 async def test_a_mandatory_rule_with_unrelated_words_is_evaluated_all_the_same(opened: Open) -> None:
     async with opened() as emma:
         turn = await emma.tenant("default").ask("loan_officer", "zebra xylophone", facts={"dti": 0.47})
@@ -140,6 +160,9 @@ async def test_a_mandatory_rule_with_unrelated_words_is_evaluated_all_the_same(o
         ("x", {"facts": {"as_of": "2019-06-01"}}, "'as_of'"),
         ("x", {"facts": {f"f{n}": 1 for n in range(501)}}, "501 facts"),
         ("x", {"conversation": "c" * 201}, "does not fit"),
+        ("x", {"as_of": date(1799, 12, 31)}, "'as_of'"),
+        ("x", {"as_of": date(2200, 1, 1)}, "'as_of'"),
+        ("x", {"facts": {"DTI": 0.4}}, "did you mean 'dti'"),
     ],
 )
 async def test_an_ask_that_does_not_fit_says_why_and_writes_nothing(
@@ -169,6 +192,25 @@ async def test_a_caller_who_leaves_ends_the_turn_on_the_trail(opened: Open) -> N
             await task
 
         assert await trail_kinds(desk) == ["judged", "stopped", "judged", "stopped"]
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["once", "twice"])
+async def test_a_turn_cancelled_at_any_moment_has_an_end(opened: Open, again: bool) -> None:
+    async with opened() as emma:
+        desk = emma.tenant("default")
+        for moment in range(60):
+            task = asyncio.create_task(desk.ask("loan_officer", QUESTION))
+            await asyncio.sleep(moment / 10_000)
+            task.cancel()
+            if again:
+                await asyncio.sleep(0)
+                task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        lines = await (await desk.trail()).lines(limit=1_000)
+
+    ends = Counter(line.turn for line in lines if line.kind in ("answered", "stopped"))
+    assert ends == Counter(line.turn for line in lines if line.kind == "judged")
 
 
 async def test_the_steps_of_a_stream_stand_in_order_and_the_last_carries_the_turn(opened: Open) -> None:

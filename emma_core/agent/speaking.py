@@ -55,7 +55,7 @@ async def speak(model: Model, prompt: Prompt, blueprint: Blueprint, guard: Guard
         draft, flaw = _shaped(draft, prompt)
         flaw = flaw or _citation_flaw(draft, prompt, blueprint)
         if not flaw:
-            return _released(draft, prompt, model, guard, used)
+            return _released(draft, prompt, model, guard, used, strict=blueprint.rules.on_warning == "block")
         if told:
             return Spoken(stopped=f"answer: {flaw}")
         told = True
@@ -111,12 +111,12 @@ def _citation_flaw(draft: _Draft, prompt: Prompt, blueprint: Blueprint) -> str:
     return f"The answer cites no source; cite by number, such as [{min(known)}]." if required and not cited else ""
 
 
-def _released(draft: _Draft, prompt: Prompt, model: Model, guard: Guard, used: Usage) -> Spoken:
+def _released(draft: _Draft, prompt: Prompt, model: Model, guard: Guard, used: Usage, *, strict: bool) -> Spoken:
     """The answer past its rules: what they point at is masked, and what masking does not mend is stopped."""
     findings = guard("answer", {"text": draft.text})
     masked = _mask(draft.text, findings)
     left = guard("answer", {"text": masked}) if masked != draft.text else findings
-    if stopper := next((finding for finding in left if _stops(finding)), None):
+    if stopper := next((finding for finding in left if _stops(finding, strict)), None):
         return Spoken(stopped=f"answer: {stopper.rule}: {stopper.message}", findings=findings)
     data = draft.data
     if data is not None and masked != draft.text:
@@ -139,11 +139,10 @@ def _released(draft: _Draft, prompt: Prompt, model: Model, guard: Guard, used: U
     return Spoken(answer=answer, findings=findings)
 
 
-def _stops(finding: Finding) -> bool:
-    """Undetermined stops too: an answer leaves only past the rules that guard it."""
-    return finding.outcome in ("broken", "undetermined") or (
-        finding.outcome == "failed" and finding.severity == "error"
-    )
+def _stops(finding: Finding, strict: bool) -> bool:
+    """Undetermined stops too: an answer leaves only past the rules that guard it. Strict: warnings count as errors."""
+    weighs = finding.severity == "error" or (strict and finding.severity == "warning")
+    return finding.outcome in ("broken", "undetermined") or (finding.outcome == "failed" and weighs)
 
 
 def _mask(text: str, findings: Sequence[Finding]) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -61,9 +62,7 @@ class TurnRecord:
             subject=self._subject,
         )
         seal = self._seal("judged", outcome, {name: payload[name] for name in kept})
-        sealed = await self.store.append(seal, puts=[(standing, ""), *((document, "") for document in puts)])
-        self._open = True
-        return sealed
+        return await _surely(self._judged(seal, [(standing, ""), *((document, "") for document in puts)]))
 
     async def answer(self, answer: Answer) -> Sealed:
         """The answer is on paper. Raises `StoreError` where another process has ended the turn meanwhile."""
@@ -73,7 +72,7 @@ class TurnRecord:
             "abstained": answer.abstained,
             "findings": [_outcome(finding) for finding in answer.findings],
         }
-        return await self._end("answered", outcome, {"answer": answer.plain()})
+        return await _surely(self._end("answered", outcome, {"answer": answer.plain()}))
 
     async def stop(self, reason: str, findings: Sequence[Finding] = ()) -> Sealed | None:
         """The turn's end is on paper, unless it was never judged or has ended already.
@@ -83,9 +82,13 @@ class TurnRecord:
         if not self._open:
             return None
         outcome = {"reason": reason.partition(":")[0], "findings": [_outcome(finding) for finding in findings]}
-        return await self._end(
-            "stopped", outcome, {"reason": reason, "findings": [finding.plain() for finding in findings]}
-        )
+        payload = {"reason": reason, "findings": [finding.plain() for finding in findings]}
+        return await _surely(self._end("stopped", outcome, payload))
+
+    async def _judged(self, seal: Seal, puts: Sequence[tuple[Document, str | None]]) -> Sealed:
+        sealed = await self.store.append(seal, puts=puts)
+        self._open = True
+        return sealed
 
     async def _end(self, kind: TrailKind, outcome: dict[str, Any], payload: dict[str, Any]) -> Sealed:
         try:
@@ -110,6 +113,22 @@ class TurnRecord:
             now=self.clock(),
             salt=secrets.token_bytes(32),
         )
+
+
+async def _surely(work: Coroutine[Any, Any, Sealed]) -> Sealed:
+    """What the work came to; it is done before a cancellation goes on, so that whoever ends the turn knows of it."""
+    task = asyncio.ensure_future(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError as error:
+            cancelled = error
+        except Exception:  # the task holds it, and result() raises it
+            break
+    if cancelled is not None:
+        raise cancelled
+    return task.result()
 
 
 async def recover(store: TenantStore, clock: Callable[[], datetime]) -> int:

@@ -8,6 +8,8 @@ from emma_core.nouns import Briefing, Finding, Override, Piece, Prompt
 
 LEADS = {
     "clear": "Nothing that was checked stands against it.",
+    "lifted": "A rule does not hold, and a person has lifted it. Nothing else stands against it.",
+    "shown": "Nothing that was checked stands in its way. What did not hold is shown below, and blocks nothing.",
     "needs_facts": "This cannot be told yet: a fact is missing.",
     "needs_override": "Not as it stands. What stands against it may be lifted, but only by a person.",
     "blocked": "No. What stands against it may not be lifted by anybody.",
@@ -44,7 +46,15 @@ def answer(briefing: Briefing) -> str:
     ]
     lines += [f"- Still needed: {need.question}" for need in briefing.needs]
     lines += [f'- "{ground.text}" [{ground.cite.n}]' for ground in briefing.grounds if ground.cite.kind == "passage"]
-    return "\n".join([LEADS[briefing.verdict], *lines]) if lines else ""
+    return "\n".join([_lead(briefing), *lines]) if lines else ""
+
+
+def _lead(briefing: Briefing) -> str:
+    if briefing.verdict != "clear":
+        return LEADS[briefing.verdict]
+    failed = [finding for finding in briefing.findings if finding.outcome == "failed"]
+    lifted = any(finding.override and finding.override.state == "granted" for finding in failed)
+    return LEADS["lifted" if lifted else "shown" if failed else "clear"]
 
 
 def _worth_saying(finding: Finding) -> bool:
@@ -56,9 +66,10 @@ def _finding(finding: Finding, n: int | None, overrides: dict[str, Override]) ->
     cite = f" [{n}]" if n else ""
     kind = " (a warning)" if finding.outcome == "failed" and finding.severity == "warning" else ""
     lines = [f"- {finding.message}{cite}{kind}"]
-    if finding.outcome == "failed" and finding.would_pass:
+    lifted = finding.override is not None and finding.override.state == "granted"
+    if finding.outcome == "failed" and finding.would_pass and not lifted:
         lines.append(f"  It would pass with {finding.would_pass}.")
-    if finding.suggestion and finding.suggestion.text:
+    if finding.suggestion and finding.suggestion.text and not lifted:
         lines.append(f"  {finding.suggestion.text}")
     override = overrides.get(finding.override.id) if finding.override else None
     if override:

@@ -13,7 +13,6 @@ from emma_core.errors import CallerError, OperatorError
 
 WRITTEN = {
     "blueprint": "Blueprint",
-    "facts": "FactsModel",
     "index": "PackIndex",
     "override_template": "OverrideTemplate",
     "rule": "Rule",
@@ -22,7 +21,18 @@ WRITTEN = {
 """What authors write."""
 GIVEN = {"audit_event": "AuditEvent", "finding": "Finding", "report": "Report", "turn": "Turn"}
 """What Emma gives back."""
-NAMES = sorted(WRITTEN | GIVEN)
+FACTS = {
+    "title": "Facts",
+    "description": "The facts that an ask gives, as `--facts` takes them, by bare (`x`) or full name (`a.b.x`).",
+    "type": "object",
+    "propertyNames": {"pattern": r"^[a-z_][a-z0-9_]*(\.[a-z0-9_]+)*$"},
+    "additionalProperties": {
+        "description": "text, a number, true or false, a date as YYYY-MM-DD, or a list of text",
+        "type": ["string", "number", "boolean", "array"],
+        "items": {"type": "string"},
+    },
+}
+NAMES = sorted([*WRITTEN, *GIVEN, "facts"])
 
 
 def _names(incomplete: str) -> list[str]:
@@ -76,6 +86,8 @@ def of(name: str) -> dict[str, Any]:
     if name not in NAMES:
         near = difflib.get_close_matches(name, NAMES, n=1)
         raise CallerError(f"No schema {name!r}; {f'did you mean {near[0]!r}?' if near else f'there are {NAMES}'}")
+    if name == "facts":
+        return {"$schema": "https://json-schema.org/draft/2020-12/schema", **FACTS}
     noun: type[nouns.Noun] = getattr(nouns, (WRITTEN | GIVEN)[name])
     made = noun.model_json_schema(by_alias=True, mode="validation" if name in WRITTEN else "serialization")
     if name == "override_template":

@@ -24,12 +24,6 @@ class FactSpec(Noun):
     """The words a text may take; empty: any."""
 
 
-class FactsModel(Noun):
-    """The declared facts of one matter, by name, such as `mortgage.loan`."""
-
-    facts: dict[FactName, FactSpec]
-
-
 class Source(Noun):
     """Where a rule comes from, and when that was read."""
 

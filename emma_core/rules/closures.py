@@ -289,7 +289,7 @@ def _guarded(function: Function, body: Callable[..., Any]) -> Callable[..., Any]
         try:
             came = body(*values)
             return None if came is None else catalogue.result(function, came)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise BodyFailed(f"function {function.name!r} raised {type(error).__name__}: {error}") from error
 
     return run

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,8 @@ from typing import Any
 import pytest
 
 from emma_core import audit
-from emma_core.backends.sqlite import open_store
-from emma_core.backends.sqlite_file import path_of
+from emma_core.backends.sqlite import SqliteStore, open_store
+from emma_core.backends.sqlite_file import DatabaseFile, path_of
 from emma_core.backends.sqlite_registry import open_registry
 from emma_core.errors import CallerError, StoreError
 from emma_core.testing.samples import note, sealing
@@ -231,4 +232,26 @@ async def test_names_that_are_no_unicode_are_refused_by_every_verb(address: str)
         with pytest.raises(CallerError, match="whole characters"):
             await verb
     assert await handle.head() is None
+    await store.close()
+
+
+async def test_an_append_costs_one_hop_to_another_thread(tmp_path: Path) -> None:
+    class Counting(ThreadPoolExecutor):
+        """An executor that counts what it is given."""
+
+        given = 0
+
+        def submit(self, *arguments: Any, **more: Any) -> Any:
+            Counting.given += 1
+            return super().submit(*arguments, **more)
+
+    file = DatabaseFile(tmp_path / "emma.db")
+    store = SqliteStore(file)
+    await store.open()
+    lanes = file._ready()
+    for lane in ("reader", "writer"):
+        getattr(lanes, lane).shutdown()
+        setattr(lanes, lane, Counting(1))
+    await store.for_tenant("a").append(sealing("a"), puts=[(note("1"), "")])
+    assert Counting.given == 1
     await store.close()
