@@ -14,15 +14,18 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import ValidationError
 
-from emma_core import wording
+from emma_core import misfits, shapes, wording
 from emma_core.errors import AuthorError, BlueprintError
 from emma_core.hookspecs import hookimpl
 from emma_core.nouns import Blueprint, FactSpec, Noun, OverrideTemplate, PackIndex, RuleSet
+from emma_core.rules.tokens import KEYWORDS
 
 N = TypeVar("N", bound=Noun)
 
 WORDING_NAMES = ("rule", "finding", "values")
 """What an override template's words may name."""
+FOLDERS = ("blueprints", "override-templates", "rules")
+"""The folders of content that are read; a file in them that is not read is a mistake."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ def content_of(file: str, *, checkout: str | None = None) -> Callable[[], Path]:
 
 def load(folder: Path) -> Content:
     """What the folder holds: `*.json` at its top (an index or one rule set each), `override-templates/*.md` and
-    blueprints (`*.yaml` at its top or under `blueprints/`). Raises `AuthorError`."""
+    blueprints (`*.yaml` at its top or under `blueprints/`). Raises `AuthorError`, for a file that is not read too."""
     if not folder.is_dir():
         raise AuthorError(f"{folder}: there is no such folder of content")
     rulesets: list[tuple[str, RuleSet]] = []
@@ -60,20 +63,23 @@ def load(folder: Path) -> Content:
     roles: dict[str, str] = {}
     for path in sorted(folder.glob("*.json")):
         found, declared, titled = _index(path)
+        if twice := sorted(set(roles) & set(titled)):
+            raise AuthorError(f"{path.name}: roles: {twice[0]!r} is declared twice in this folder")
         roles |= titled
         rulesets += [(str(file.relative_to(folder)), ruleset) for file, ruleset in found]
         for model, specs in declared.items():
             if model in facts:
                 raise AuthorError(f"{path.name}: facts: model {model!r} is declared twice in this folder")
             facts[model] = specs
+    templates = sorted(folder.glob("override-templates/*.md"))
+    agents = sorted([*folder.glob("*.yaml"), *folder.glob("blueprints/*.yaml")])
+    _all_read(folder, {*templates, *agents, *(folder / file for file, _ in rulesets), *folder.glob("*.json")})
     return Content(
         rulesets=tuple(rulesets),
         facts=facts,
         roles=roles,
-        templates=tuple(_template(path) for path in sorted(folder.glob("override-templates/*.md"))),
-        blueprints=tuple(
-            read_blueprint(path) for path in sorted([*folder.glob("*.yaml"), *folder.glob("blueprints/*.yaml")])
-        ),
+        templates=tuple(map(_template, templates)),
+        blueprints=tuple(map(read_blueprint, agents)),
     )
 
 
@@ -81,6 +87,8 @@ def read_blueprint(path: Path) -> Blueprint:
     """The blueprint in a YAML file. Raises `BlueprintError`."""
     try:
         blueprint = _noun(Blueprint, _yaml(_text(path), path.name), path.name)
+        if blueprint.answer is not None:
+            shapes.check(blueprint.answer.schema_, f"{path.name}: answer.schema")
     except AuthorError as error:
         raise BlueprintError(str(error)) from error
     if blueprint.id != path.stem:
@@ -114,20 +122,61 @@ def read_json(text: str, where: str) -> Any:
         raise AuthorError(f"{where}: line {error.lineno} col {error.colno}: not JSON: {error.msg}") from error
     except RecursionError as error:
         raise AuthorError(f"{where}: not read: nested too deeply") from error
+    except ValueError as error:  # Python reads no whole number of thousands of digits
+        raise AuthorError(f"{where}: a number in it is too long to be read; shorten it") from error
+
+
+def _all_read(folder: Path, read: set[Path]) -> None:
+    """No file of the known folders was passed over. Raises `AuthorError` naming one that was."""
+    for path in sorted([*folder.glob("*"), *(path for name in FOLDERS for path in folder.glob(f"{name}/**/*"))]):
+        name = path.relative_to(folder).as_posix()
+        if path in read or path.name.startswith((".", "~")) or path.name.endswith("~") or path.stem.isupper():
+            continue  # hidden files, an editor's copies, README and its like are for people
+        if path.is_dir():
+            near = difflib.get_close_matches(path.name, FOLDERS, n=1, cutoff=0.75) if path.parent == folder else []
+            if near and near[0] != path.name:
+                raise AuthorError(f"{name}/: this folder is not read; did you mean {near[0]!r}?")
+        elif path.parent != folder:
+            says = "name it under 'rulesets' in an index" if path.suffix == ".json" else "see how content is laid out"
+            raise AuthorError(f"{name}: this file is not read; {says}, or take it away")
+        elif path.suffix in (".yml", ".md"):
+            said = "call it .yaml" if path.suffix == ".yml" else "move it into 'override-templates'"
+            raise AuthorError(f"{name}: this file is not read; {said}, or take it away")
 
 
 def _index(path: Path) -> tuple[list[tuple[Path, RuleSet]], dict[str, dict[str, FactSpec]], dict[str, str]]:
     raw = read_json(_text(path), path.name)
     if isinstance(raw, dict) and "ruleset" in raw:
-        return [(path, _noun(RuleSet, raw, path.name))], {}, {}
+        return [(path, _ruleset(raw, path.name))], {}, {}
     index = _noun(PackIndex, raw, path.name)
+    for model, specs in index.facts.items():
+        for name, spec in specs.items():
+            _declared(name, spec, f"{path.name}: facts: {model}: {name}")
     found = []
     for name in index.rulesets:
         file = (path.parent / name).resolve()
         if not file.is_relative_to(path.parent.resolve()) or not file.is_file():
             raise AuthorError(f"{path.name}: rulesets: {name!r} is no file of this folder")
-        found.append((path.parent / name, _noun(RuleSet, read_json(_text(file), name), name)))
+        found.append((path.parent / name, _ruleset(read_json(_text(file), name), name)))
     return found, index.facts, index.roles
+
+
+def _ruleset(raw: Any, where: str) -> RuleSet:
+    ruleset = _noun(RuleSet, raw, where)
+    for rule in ruleset.rules:
+        if twice := next((each for each in rule.applies_to if rule.applies_to.count(each) > 1), None):
+            raise AuthorError(f"{where}: {rule.id}: applies_to: {twice!r} stands twice; keep one")
+    return ruleset
+
+
+def _declared(name: str, spec: FactSpec, where: str) -> None:
+    """A rule can name the fact, and its values mean something. Raises `AuthorError`."""
+    if name in KEYWORDS or name in ("date", "filter"):
+        raise AuthorError(f"{where}: the rule language keeps the word {name!r} for itself; choose another name")
+    if "values" in spec.model_fields_set and not spec.values:
+        raise AuthorError(f"{where}: values: an empty list lets nothing in; write the words it may be, or no list")
+    if spec.values and spec.type not in ("text", "list"):
+        raise AuthorError(f"{where}: values: only a text or a list has them, and this is a {spec.type}")
 
 
 def _template(path: Path) -> OverrideTemplate:
@@ -148,8 +197,8 @@ def _noun(noun: type[N], raw: Any, where: str) -> N:
         return noun.model_validate_json(json.dumps(raw))
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the whole"
-        said = first["msg"]
+        place = misfits.place(first["loc"])
+        said = misfits.words(first)
         if first["type"] == "extra_forbidden":
             known = sorted({name.rstrip("_") for name in _keys(noun, first["loc"][:-1])})
             near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
@@ -235,3 +284,5 @@ def _yaml(text: str, where: str) -> Any:
         raise AuthorError(f"{where}: {place}not YAML: {error.problem}") from error
     except (yaml.YAMLError, RecursionError) as error:
         raise AuthorError(f"{where}: not YAML: {error}") from error
+    except ValueError as error:  # Python reads no whole number of thousands of digits
+        raise AuthorError(f"{where}: a number in it is too long to be read; shorten it") from error

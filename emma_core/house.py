@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
@@ -12,7 +13,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from emma_core import audit, blueprints, overrides, packs, rules, runtime, settings
-from emma_core.errors import CallerError, NotFound, OperatorError
+from emma_core.errors import CallerError, EmmaError, NotFound, OperatorError, TrailError
 from emma_core.nouns import Ask, Blueprint, Caller, Document, Override, Tenant, Turn, TurnEvent, plain_value
 from emma_core.ports import TenantStore
 from emma_core.runtime import House
@@ -20,6 +21,7 @@ from emma_core.runtime import House
 LONGEST_ASK = 32_000
 """Code points that an ask's words may have."""
 MOST_FACTS = 500
+_LOG = logging.getLogger("emma")
 
 
 class Emma:
@@ -35,12 +37,14 @@ class Emma:
         given: settings.Settings | None = None,
         *,
         plugins: Mapping[str, object] | None = None,
+        recover: bool = True,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> AsyncIterator[Emma]:
         """The house, opened by its settings and closed at the end of the `async with`.
 
-        `plugins`: packs by name beside the installed ones. `clock`: an aware time in UTC. Turns that a crash left
-        without an end are ended as stopped. Raises `OperatorError` where something of it cannot be opened.
+        `plugins`: packs by name beside the installed ones. `clock`: an aware time in UTC. `recover`: turns that a crash
+        left without an end are ended as stopped; without it opening writes nothing. Raises `OperatorError` where
+        something of it cannot be opened.
         """
         chosen = given or settings.load()
         found = packs.find(plugins)
@@ -56,8 +60,8 @@ class Emma:
             await house.store.open()
             await house.registry.open()
             emma = cls(house)
-            for tenant in await house.registry.tenants():
-                await audit.recover(house.store.for_tenant(tenant.id), clock)
+            if recover:
+                await _recover(house)
             yield emma
         finally:
             for each in (house.index, house.registry, house.store):
@@ -147,7 +151,8 @@ class Desk:
         await self._known()
         kept = overrides.pick(await self._all_overrides(), override)
         now = self._house.clock()
-        decided = overrides.decide(overrides.read(kept), decision, caller=self.caller, reasons=reasons, now=now)
+        standing, askers = await self._sealed_override(kept)
+        decided = overrides.decide(standing, decision, caller=self.caller, askers=askers, reasons=reasons, now=now)
         outcome = {"override": decided.id, "decision": decision, "rule": decided.rule, "rule_hash": decided.rule_hash}
         seal = audit.sealing(
             tenant=self.caller.tenant,
@@ -167,6 +172,15 @@ class Desk:
         """The tenant's store, for reading its trail. Raises `NotFound` for an unknown tenant."""
         await self._known()
         return self._store
+
+    async def _sealed_override(self, kept: Document) -> tuple[Override, set[str]]:
+        """The override as the trail says it, and who has asked for it; its document only says where to look."""
+        named = {"conversation": kept.group, "override": kept.id}
+        suggested, askers = await audit.suggestion(self._store, **named)
+        if suggested is None:
+            raise TrailError(f"Override {kept.id[:12]!r} was suggested by no turn of the trail; run: emma audit verify")
+        decided = await audit.decision(self._store, **named)
+        return overrides.sealed(decided["override"] if decided else suggested), askers
 
     async def _known(self) -> None:
         if await self._house.registry.tenant(self.caller.tenant) is None:
@@ -209,6 +223,15 @@ class Desk:
             )
         except ValueError as error:
             raise CallerError(f"The ask does not fit: {_first(error)}") from error
+
+
+async def _recover(house: House) -> None:
+    """Turns without an end are ended, tenant by tenant: damage to one keeps no other from opening."""
+    for tenant in await house.registry.tenants():
+        try:
+            await audit.recover(house.store.for_tenant(tenant.id), house.clock)
+        except (EmmaError, ValueError, KeyError) as error:
+            _LOG.error("tenant %r: turns without an end were left as they are: %s", tenant.id, error)
 
 
 def _first(error: ValueError) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal
 
 from emma_core import canonical, rules, wording
-from emma_core.errors import CallerError, Conflict, Forbidden
+from emma_core.errors import CallerError, Conflict, Forbidden, StoreError
 from emma_core.nouns import Ask, Caller, Document, Finding, Override, OverrideState, OverrideTemplate, Value
 
 KIND = "override"
@@ -30,6 +30,7 @@ def suggest(
     spoken = {"rule": rule.rule.plain(), "finding": finding.plain(), "values": read}
     bound: dict[str, Any] = {
         "conversation": ask.conversation,
+        "subject": ask.subject,
         "rule_hash": rule.hash,
         "template": template.id,
         "values": {name: _exact(value) for name, value in read.items()},
@@ -74,10 +75,11 @@ def decide(
     decision: Literal["granted", "refused"],
     *,
     caller: Caller,
+    askers: Collection[str],
     reasons: Mapping[str, str],
     now: datetime,
 ) -> Override:
-    """The override as the caller decided it.
+    """The override as the caller decided it; `askers` are all who have asked for it.
 
     Raises `Forbidden` where the caller's roles do not reach, `Conflict` where it is decided already, and `CallerError`
     where something that the template requires is not written down.
@@ -89,7 +91,7 @@ def decide(
         raise Forbidden(f"Override {override.id[:12]!r}: user {caller.user!r} may not decide it; {may} may")
     if override.state in ("granted", "refused"):
         raise Conflict(f"Override {override.id[:12]!r} was {override.state} by {override.decided_by!r} already")
-    if decision == "granted" and override.four_eyes and caller.user == override.asked_by:
+    if decision == "granted" and override.four_eyes and caller.user in askers:
         raise Forbidden(f"Override {override.id[:12]!r}: {caller.user!r} asked for it; another person must grant it")
     required = override.requires if decision == "granted" else ("reason",)
     for name in required:
@@ -119,12 +121,15 @@ def document(override: Override) -> Document:
 
 def read(kept: Document) -> Override:
     """The override that a document keeps."""
-    return Override.model_validate_json(canonical.text(kept.body))
+    try:
+        return Override.model_validate_json(canonical.text(kept.body))
+    except ValueError as error:
+        raise StoreError(f"Override {kept.id[:12]!r}: its document is damaged; restore it from a backup") from error
 
 
-def sealed(payload: Mapping[str, Any]) -> Override:
-    """The override as a decision on the trail left it."""
-    return Override.model_validate_json(canonical.text(payload["override"]))
+def sealed(said: Mapping[str, Any]) -> Override:
+    """The override as a line of the trail says it."""
+    return Override.model_validate_json(canonical.text(said))
 
 
 def pick(documents: Iterable[Document], prefix: str) -> Document:

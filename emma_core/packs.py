@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import hashlib
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -18,6 +22,13 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from emma_core import canonical, content, hookspecs, rules
 from emma_core.errors import AuthorError, EmmaError, NotFound, OperatorError, PackError
 from emma_core.nouns import Blueprint, FactSpec, OverrideTemplate, PackStamp
+
+FIRST = "global"
+"""The pack that is asked first, so that no other takes its ids."""
+PORTS = ("index", "model", "registry", "store")
+"""What a backend may answer."""
+
+_LOADING = threading.RLock()
 
 
 @dataclass(frozen=True)
@@ -115,25 +126,71 @@ class Packs:
     def backend(self, port: str, address: str) -> Any:
         """What answers at an address. Raises `OperatorError` naming the schemes there are."""
         scheme = address.partition(":")[0]
-        known = {key: make for pack in self.healthy() for key, make in pack.backends.get(port, {}).items()}
+        known = {key: (pack, make) for pack in self.healthy() for key, make in pack.backends.get(port, {}).items()}
         if not scheme or (scheme not in known and "*" not in known):
-            raise OperatorError(f"No {port} answers to {address!r}; there are {sorted(known)}")
-        return known.get(scheme, known.get("*"))(address)  # type: ignore[misc]
+            ill = "".join(f"; {pack.problem}" for pack in self.by_name.values() if pack.name == FIRST and pack.problem)
+            raise OperatorError(f"No {port} answers to {address!r}; there are {sorted(known)}{ill}")
+        pack, make = known.get(scheme) or known["*"]
+        try:
+            return make(address)
+        except EmmaError:
+            raise
+        except (Exception, SystemExit) as error:  # a stranger's factory: whoever runs this learns whose it is
+            raise OperatorError(
+                f"Pack {pack.name!r}: its {port} for {address!r} cannot be made: {_raised(error)};"
+                " mend the pack, or name another address"
+            ) from error
 
 
 def find(plugins: Mapping[str, object] | None = None) -> Packs:
-    """All packs of the entry-point group `emma`, and `plugins` given by name; one that fails is in there, unhealthy."""
+    """All packs of the entry-point group `emma`, and `plugins` given by name; one that fails is in there, unhealthy.
+
+    One that brings what an earlier one brought is unhealthy too: `global` comes first, then the distributions' packs
+    by name, then `plugins`.
+    """
     found: dict[str, Pack] = {}
-    for point in sorted(entry_points(group=hookspecs.PROJECT), key=lambda point: (point.name, point.value)):
-        pack = _ask(point.name, point.load, point)
-        if point.name in found:
-            other = found[point.name].distribution
-            problem = f"two distributions bring a pack of this name, {other!r} and {pack.distribution!r}; remove one"
-            pack = Pack(point.name, pack.version, pack.distribution, pack.hash, problem)
-        found[point.name] = pack
-    for name, plugin in (plugins or {}).items():
-        found[name] = _ask(name, lambda plugin=plugin: plugin, None)  # type: ignore[misc]
-    return Packs(MappingProxyType(dict(sorted(found.items()))))
+    points = entry_points(group=hookspecs.PROJECT)
+    # what a pack prints while it loads must not stand before the JSON that a program reads on stdout
+    with _LOADING, contextlib.redirect_stdout(sys.stderr):
+        for point in sorted(points, key=lambda point: (point.name != FIRST, point.name, point.value)):
+            pack = _ask(point.name, point.load, point)
+            if point.name in found:
+                both = f"{found[point.name].distribution!r} and {pack.distribution!r}"
+                pack = _unhealthy(pack, f"two distributions bring a pack of this name, {both}; remove one")
+            found[point.name] = pack
+        for name, plugin in (plugins or {}).items():
+            pack = _ask(name, lambda plugin=plugin: plugin, None)  # type: ignore[misc]
+            if name in found:
+                by = found[name].distribution
+                pack = _unhealthy(pack, f"it was given, and distribution {by!r} brings one too; give another name")
+            found[name] = pack
+    return Packs(MappingProxyType(dict(sorted(_undisputed(found.values())))))
+
+
+def _undisputed(found: Iterable[Pack]) -> Iterator[tuple[str, Pack]]:
+    """The packs by name, each unhealthy that brings what an earlier one brought."""
+    owners: dict[str, str] = {}
+    for pack in found:
+        brought = [
+            *(f"blueprint {each.id!r}" for each in pack.blueprints),
+            *(f"override template {id!r}" for id in pack.templates),
+            *(f"role {role!r}" for role in pack.roles),
+            *(f"facts model {model!r}" for model in pack.facts),
+            *(f"rule {each.rule.id!r}" for one in pack.rulesets for each in one.rules),
+            *(f"{port} scheme {scheme!r}" for port, schemes in pack.backends.items() for scheme in schemes),
+        ]
+        taken = next((each for each in brought if each in owners), None)
+        if taken is None:
+            owners |= dict.fromkeys(brought, pack.name)
+            yield pack.name, pack
+        else:
+            problem = f"{taken} is brought by pack {owners[taken]!r} already; give it another name"
+            yield pack.name, _unhealthy(pack, problem)
+
+
+def _unhealthy(pack: Pack, problem: str) -> Pack:
+    """The pack with nothing that it brought, and why."""
+    return Pack(pack.name, pack.version, pack.distribution, pack.hash, f"Pack {pack.name!r}: {problem}")
 
 
 def _ask(name: str, plugin: Callable[[], object], point: EntryPoint | None) -> Pack:
@@ -145,7 +202,7 @@ def _ask(name: str, plugin: Callable[[], object], point: EntryPoint | None) -> P
         said.hear(plugin())
         return said.pack(version, distribution)
     except (Exception, SystemExit) as error:  # a stranger's code may raise anything; it must not take the others along
-        problem = str(error) if isinstance(error, EmmaError) else f"{type(error).__name__}: {error}"
+        problem = str(error) if isinstance(error, EmmaError) else _raised(error)
         where = f", hook {said.hook!r}" if said.hook else ""
         return Pack(name, version, distribution, hashlib.sha256(b"").hexdigest(), f"Pack {name!r}{where}: {problem}")
 
@@ -167,8 +224,7 @@ class _Answers:
             manager.register(plugin, self.name)
             manager.check_pending()
         except pluggy.PluginValidationError as error:
-            hook = str(error).partition("hook '")[2].partition("'")[0]
-            raise PackError(f"hook {hook!r} does not fit{_near(hook, known)}; the hooks are {known}") from error
+            raise PackError(_misfit(str(error), known)) from error
         if not manager.get_hookcallers(plugin):
             raise PackError(f"it answers no hook; mark functions with @hookimpl; the hooks are {known}")
         for hook in known:
@@ -182,11 +238,17 @@ class _Answers:
 
     def pack(self, version: str, distribution: str) -> Pack:
         functions = self._functions()
-        roles = dict(self._mapping("register_roles"))
+        extractors = self._sequence("register_extractors", "functions that read words", callable)
+        backends = self._backends()
+        roles = self._roles()
         folders = self._folders()
         loaded = [content.load(folder) for folder in folders]
-        roles |= {role: title for each in loaded for role, title in each.roles.items()}
         self.hook = "register_content" if folders else ""
+        _once("role", [*roles, *(role for each in loaded for role in each.roles)])
+        _once("facts model", [model for each in loaded for model in each.facts])
+        _once("override template", [one.id for each in loaded for one in each.templates])
+        _once("blueprint", [one.id for each in loaded for one in each.blueprints])
+        roles |= {role: title for each in loaded for role, title in each.roles.items()}
         facts = {model: specs for each in loaded for model, specs in each.facts.items()}
         templates = {one.id: one for each in loaded for one in each.templates}
         for hook, ids in (("register_content", [*facts, *templates]), ("register_roles", [*roles])):
@@ -210,17 +272,15 @@ class _Answers:
             templates=templates,
             blueprints=tuple(one for each in loaded for one in each.blueprints),
             functions=tuple(functions.values()),
-            extractors=tuple(self.said.get("register_extractors", ())),
+            extractors=tuple(extractors),
             roles=roles,
-            backends=self._mapping("register_backends"),
+            backends=backends,
         )
 
     def _functions(self) -> dict[str, rules.Function]:
         functions: dict[str, rules.Function] = {}
-        self.hook = "register_functions" if "register_functions" in self.said else ""
-        for function in self.said.get("register_functions", ()):
-            if not isinstance(function, rules.Function):
-                raise PackError(f"it must return emma_core.Function values, and one is {function!r}")
+        what = "emma_core.Function values"
+        for function in self._sequence("register_functions", what, lambda one: isinstance(one, rules.Function)):
             if function.name in rules.BUILTINS or function.name in functions:
                 raise PackError(f"function {function.name!r} is there already; give it another name")
             rules.check_function(function)
@@ -228,18 +288,46 @@ class _Answers:
         return functions
 
     def _folders(self) -> list[Path]:
-        self.hook = "register_content" if "register_content" in self.said else ""
-        said = self.said.get("register_content", ())
-        folders = [said] if isinstance(said, Path) else list(said)
-        if not all(isinstance(folder, Path) for folder in folders):
-            raise PackError("it must return a pathlib.Path, or a sequence of them")
-        return folders
+        if isinstance(said := self.said.get("register_content", ()), Path):
+            self.said["register_content"] = [said]
+        return self._sequence("register_content", "pathlib.Path values", lambda one: isinstance(one, Path))
 
-    def _mapping(self, hook: str) -> Mapping[str, Any]:
+    def _roles(self) -> dict[str, str]:
+        said = self._mapping("register_roles", "roles with their titles")
+        for role, title in said.items():
+            if not isinstance(role, str) or not isinstance(title, str) or not title.strip():
+                raise PackError(f"role {role!r}: a role's id and its title are text, and its title is {_echo(title)}")
+        return dict(said)
+
+    def _backends(self) -> dict[str, dict[str, Callable[..., Any]]]:
+        said = self._mapping("register_backends", "ports with their schemes")
+        for port, schemes in said.items():
+            if port not in PORTS:
+                raise PackError(f"no port {port!r}{_near(str(port), PORTS)}; there are {list(PORTS)}")
+            if not isinstance(schemes, Mapping):
+                raise PackError(f"port {port!r}: it must be a mapping of schemes to factories, and is {_echo(schemes)}")
+            for scheme, make in schemes.items():
+                if not isinstance(scheme, str) or not scheme or not callable(make):
+                    raise PackError(
+                        f"port {port!r}: scheme {scheme!r} must be text with a factory, and has {_echo(make)}"
+                    )
+        return {port: dict(schemes) for port, schemes in said.items()}
+
+    def _sequence(self, hook: str, what: str, fits: Callable[[Any], bool]) -> list[Any]:
+        """What a hook returned, a sequence of what fits; from here on, what fails is this hook's."""
+        self.hook = hook if hook in self.said else ""
+        said = self.said.get(hook, ())
+        if not isinstance(said, Sequence) or isinstance(said, str | bytes):
+            raise PackError(f"it must return a sequence of {what}, and returned {_echo(said)}")
+        if strays := [one for one in said if not fits(one)]:
+            raise PackError(f"it must return a sequence of {what}, and one is {_echo(strays[0])}")
+        return list(said)
+
+    def _mapping(self, hook: str, what: str) -> Mapping[Any, Any]:
+        self.hook = hook if hook in self.said else ""
         said = self.said.get(hook, {})
         if not isinstance(said, Mapping):
-            self.hook = hook
-            raise PackError("it must return a mapping")
+            raise PackError(f"it must return a mapping of {what}, and returned {_echo(said)}")
         return said
 
     def _rulesets(
@@ -264,6 +352,33 @@ class _Answers:
             yield rules.compile_ruleset(
                 ruleset, facts[ruleset.facts], {**rules.BUILTINS, **functions}, file=file, templates=templates
             )
+
+
+def _misfit(said: str, known: Sequence[str]) -> str:
+    """What pluggy says of a hook that does not fit, in our own words."""
+    hook = said.partition("hook '")[2].partition("'")[0]
+    if hook not in known:
+        return f"hook {hook!r} does not fit{_near(hook, known)}; the hooks are {known}"
+    takes = ", ".join(inspect.signature(getattr(hookspecs, hook)).parameters) or "no arguments"
+    if more := said.partition("Argument(s) {")[2].partition("}")[0]:
+        return f"hook {hook!r} takes {takes}, and this one asks for {', '.join(sorted(more.split(', ')))}; leave it out"
+    return f"hook {hook!r} does not fit: {said.splitlines()[-1]}; write a plain function that takes {takes}"
+
+
+def _once(kind: str, ids: Iterable[str]) -> None:
+    if twice := next((id for id, count in Counter(ids).items() if count > 1), None):
+        raise PackError(f"{kind} {twice!r} stands twice in the pack; keep one")
+
+
+def _raised(error: BaseException) -> str:
+    """What was raised, in one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())
+
+
+def _echo(value: object) -> str:
+    """What a hook returned, in one line that is not too long."""
+    said = " ".join(repr(value).split())
+    return said if len(said) <= 80 else f"{said[:79]}…"
 
 
 def _near(word: str, known: Iterable[str]) -> str:

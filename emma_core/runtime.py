@@ -112,7 +112,7 @@ async def _set_out(house: House, caller: Caller, ask: Ask, given: Mapping[str, A
     turns = blueprint.memory.turns
     store = house.store.for_tenant(caller.tenant)
     lines = await store.lines(conversation=ask.conversation, newest_first=True, limit=4 * turns) if turns else []
-    recalled = memory.recall(audit.as_sealed(lines), turns=turns)
+    recalled = memory.recall(audit.as_sealed(lines, tenant=caller.tenant), turns=turns)
     known = _gather(prepared, ask, given, recalled)
     return _Trip(
         house=house,
@@ -279,10 +279,16 @@ async def _overrides(
         # only a sealed decision lifts anything: the document is a list to work from
         decided = await audit.decision(store, conversation=override.conversation, override=override.id)
         if decided is not None:
-            override = overrides.standing(overrides.sealed(decided), now)
+            override = overrides.standing(overrides.sealed(decided["override"]), await _now(trip.house, store))
         found.append(override)
         marked.append(overrides.mark(finding, override))
     return tuple(marked), tuple(found), new
+
+
+async def _now(house: House, store: TenantStore) -> datetime:
+    """The time, but never before the last line of the trail: a clock set back revives no grant."""
+    head = await store.head()
+    return max(house.clock(), datetime.fromisoformat(head.at)) if head else house.clock()
 
 
 def _guard(trip: _Trip) -> Guard:

@@ -7,6 +7,7 @@ takes time and space in proportion to its own length.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -52,14 +53,42 @@ def check(words: str, names: Collection[str], *, where: str) -> None:
             raise AuthorError(f"{where}: words, line {node.lineno}: {kind} is not allowed; use names, filters and if")
         if isinstance(node, nodes.Filter) and node.name not in FILTERS:
             raise AuthorError(f"{where}: words, line {node.lineno}: no filter {node.name!r}; there are {list(FILTERS)}")
+        part = _part(node)
+        if part.startswith("_"):
+            raise AuthorError(f"{where}: words, line {node.lineno}: {part!r} is nothing that words may name")
     unknown = sorted(meta.find_undeclared_variables(tree) - set(names))
     if unknown:
         raise AuthorError(f"{where}: words: no name {unknown[0]!r}; there are {sorted(names)}")
+    _render_once(words, where)
 
 
 def render(words: str, values: Mapping[str, Any]) -> str:
-    """The words with the values filled in; a value that is not there reads `unknown`."""
-    return str(_compiled(words).render(values))
+    """The words with the values filled in; a value that is not there reads `unknown`. Raises `AuthorError`."""
+    try:
+        return str(_compiled(words).render(values))
+    except Exception as error:  # the sandbox, or an operation that these values do not have
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        raise AuthorError(f"Words {words[:40]!r}… cannot be rendered: {said}; mend the template") from error
+
+
+def _render_once(words: str, where: str) -> None:
+    from jinja2 import UndefinedError
+
+    try:
+        _compiled(words).render({})
+    except UndefinedError:
+        return  # it reckons with a value that only a turn can bring
+    except Exception as error:  # whatever an expression over constants raises
+        raise AuthorError(f"{where}: words: they cannot be rendered: {type(error).__name__}: {error}") from error
+
+
+def _part(node: Any) -> str:
+    """The attribute or item that a node of the template names."""
+    from jinja2 import nodes
+
+    if isinstance(node, nodes.Getitem):
+        return str(node.arg.value) if isinstance(node.arg, nodes.Const) else ""
+    return str(node.attr) if isinstance(node, nodes.Getattr) else ""
 
 
 @cache
@@ -82,6 +111,7 @@ def _environment() -> ImmutableSandboxedEnvironment:
     environment.globals.clear()
     environment.filters = {name: environment.filters[name] for name in FILTERS if name in environment.filters}
     environment.filters["percent"] = _percent
+    environment.filters["join"] = _joined
     return environment
 
 
@@ -94,4 +124,11 @@ def _percent(value: Any) -> str:
     """A ratio as people say it: 0.47 is 47%."""
     from jinja2 import Undefined
 
-    return str(value) if isinstance(value, Undefined) else f"{value * 100:f}".rstrip("0").rstrip(".") + "%"
+    if isinstance(value, Undefined | bool) or not isinstance(value, Decimal | int | float):
+        return str(value)
+    return f"{value * 100:f}".rstrip("0").rstrip(".") + "%"
+
+
+def _joined(value: Any) -> str:
+    """A list in words; with a separator of its own choosing a chain of these could grow without bound."""
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from emma_core import BlueprintError, CallerError, Desk, Emma, NotFound, Settings, audit, hookimpl
+from emma_core.nouns import Piece, Prompt
 from emma_core.testing import Calls, Fails, Returns, Says, ScriptedModel, ScriptedPack
 
 QUESTION = "Can we approve this at 47% debt-to-income on a conventional loan?"
@@ -78,7 +79,7 @@ async def test_a_model_that_never_answers_meets_the_limit_of_calls(opened: Open)
     assert turn.stopped is not None and turn.stopped.startswith("limits.model_calls")
 
 
-@pytest.mark.parametrize("flaw", ["No source at all.", "See [99]."])
+@pytest.mark.parametrize("flaw", ["No source at all.", "See [99].", "See [ 1234 ]."])
 async def test_an_answer_without_a_sound_citation_is_sent_back_once_and_then_stopped(opened: Open, flaw: str) -> None:
     async with opened(ScriptedModel(Says(flaw), Says("Mended [1]."), Says(flaw), Says(flaw))) as emma:
         mended = await emma.tenant("default").ask("loan_officer", QUESTION)
@@ -111,7 +112,7 @@ async def test_a_structured_answer_must_fit_its_schema(opened: Open, tmp_path: P
         does_not = await emma.tenant("default").ask("own", QUESTION)
 
     assert fits.answer is not None and fits.answer.data == {"yes": False}
-    assert does_not.stopped is not None and "JSON Schema" in does_not.stopped
+    assert does_not.stopped is not None and "is no JSON value" in does_not.stopped
 
 
 async def test_a_warning_on_an_answer_stops_it_where_warnings_block(opened: Open, tmp_path: Path) -> None:
@@ -149,6 +150,96 @@ async def test_a_warning_on_an_answer_stops_it_where_warnings_block(opened: Open
         "annotate": ("clear", None),
         "block": ("clear", "answer: curt.house.brief: The answer is long."),
     }
+
+
+SHAPE = {"schema": {"type": "object", "additionalProperties": {"type": ["string", "number"]}}}
+
+
+@pytest.mark.parametrize(
+    ("said", "stopped"),
+    [
+        (Returns({"ssn": "219-09-9999"}), None),
+        (Returns({"a": "x\n219-09-9999"}), None),
+        (Returns({"219-09-9999": "a key"}), "a key of the structured answer"),
+        (Returns({"a": "219-\u200b09-9999"}), "ssn_in_text"),
+        (Says('{"a": NaN}'), "NaN is no JSON number"),
+        (Says('{"a": 1e999}'), "JSON has no number"),
+        (Says('{"a": "\\ud800"}'), "no JSON value"),
+        (Says("[" * 20_000), "no JSON value"),
+        (Says('{"a": ' + "1" * 5_000 + "}"), "no JSON value"),
+    ],
+)
+async def test_no_text_of_a_structured_answer_leaves_but_past_the_rules(
+    opened: Open, tmp_path: Path, said: Says | Returns, stopped: str | None
+) -> None:
+    own = blueprint(tmp_path / "own", answer=SHAPE)
+    async with opened(ScriptedModel(said, again=True), blueprints=own) as emma:
+        turn = await emma.tenant("default").ask("own", QUESTION)
+
+    assert "219-09-9999" not in json.dumps(turn.answer.plain() if turn.answer else None)
+    if stopped is None:
+        assert turn.answer is not None and turn.answer.mended
+    else:
+        assert turn.stopped is not None and stopped in turn.stopped
+
+
+async def test_a_masked_answer_that_leaves_its_schema_is_stopped(opened: Open, tmp_path: Path) -> None:
+    shape = {"schema": {"type": "object", "properties": {"a": {"enum": ["219-09-9999"]}}}}
+    own = blueprint(tmp_path / "own", answer=shape)
+    async with opened(ScriptedModel(Returns({"a": "219-09-9999"})), blueprints=own) as emma:
+        turn = await emma.tenant("default").ask("own", QUESTION)
+
+    assert turn.stopped is not None and "masked, it does not fit" in turn.stopped
+
+
+@pytest.mark.parametrize(
+    ("schema", "said"),
+    [
+        ({"$ref": "http://127.0.0.1:1/s.json"}, "lies outside"),
+        ({"properties": {"a": {"pattern": "^(a+)+$"}}}, "'pattern' is refused"),
+        ({"patternProperties": {"x": {}}}, "'patternProperties' is refused"),
+        ({"type": "objekt"}, "objekt"),
+    ],
+)
+async def test_a_schema_that_answers_cannot_be_held_to_is_refused_with_the_blueprint(
+    opened: Open, tmp_path: Path, schema: dict[str, Any], said: str
+) -> None:
+    own = blueprint(tmp_path / "own", answer={"schema": schema})
+    async with opened(ScriptedModel(Returns({})), blueprints=own) as emma:
+        with pytest.raises(BlueprintError, match=said):
+            await emma.tenant("default").ask("own", QUESTION)
+
+
+async def test_data_that_nobody_asked_for_is_dropped(opened: Open) -> None:
+    class Chatty(ScriptedModel):
+        """Says words, and data that its prompt did not ask for."""
+
+        async def reply(self, prompt: Prompt) -> AsyncIterator[Piece]:
+            yield Piece(text="Fine [1].", data={"ssn": "219-09-9999"})
+
+    async with opened(Chatty()) as emma:
+        turn = await emma.tenant("default").ask("loan_officer", QUESTION)
+
+    assert turn.answer is not None and turn.answer.data is None
+
+
+@pytest.mark.parametrize("hidden", ["219-\u200b09-9999", "219-0\u20609-9999 [1]"])
+async def test_what_hides_inside_forbidden_characters_does_not_leave_by_their_removal(
+    opened: Open, hidden: str
+) -> None:
+    async with opened(ScriptedModel(Says(f"It is {hidden} [1]."), again=True)) as emma:
+        turn = await emma.tenant("default").ask("loan_officer", QUESTION)
+
+    assert turn.answer is None
+    assert turn.stopped is not None and "ssn_in_text" in turn.stopped
+
+
+async def test_a_model_that_does_not_say_what_it_used_is_held_to_an_estimate(opened: Open, tmp_path: Path) -> None:
+    own = blueprint(tmp_path / "own", limits={"tokens": 1_000})
+    async with opened(ScriptedModel(Says("word " * 2_000 + "[1]")), blueprints=own) as emma:
+        turn = await emma.tenant("default").ask("own", QUESTION)
+
+    assert turn.stopped is not None and turn.stopped.startswith("limits.tokens")
 
 
 async def test_a_turn_that_takes_too_long_is_stopped(opened: Open, tmp_path: Path) -> None:

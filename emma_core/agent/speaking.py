@@ -6,13 +6,15 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-from emma_core.nouns import Answer, Blueprint, Citation, Finding, Message, Piece, Prompt, ToolCall, Usage
+from pydantic import JsonValue
+
+from emma_core import shapes
+from emma_core.agent import releasing
+from emma_core.nouns import Answer, Blueprint, Finding, Message, Piece, Prompt, ToolCall, Usage
 from emma_core.ports import Guard, Model
 
-REMOVED = "[removed]"
-_CITED = re.compile(r"\[([0-9]{1,3})\]")
+_CITED = re.compile(r"\[ *([0-9]{1,18}) *\]")
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Spoken:
 @dataclass(frozen=True)
 class _Draft:
     text: str
-    data: Any = None
+    data: JsonValue = None
     calls: tuple[ToolCall, ...] = ()
     abstained: bool = False
 
@@ -38,13 +40,14 @@ async def speak(model: Model, prompt: Prompt, blueprint: Blueprint, guard: Guard
     Raises `ModelError` where the model does not answer.
     """
     used = Usage()
+    tokens = 0
     told = False
     for _ in range(blueprint.limits.model_calls):
         draft, spent = await _draft(model, prompt)
         used = Usage(
             input_tokens=used.input_tokens + spent.input_tokens, output_tokens=used.output_tokens + spent.output_tokens
         )
-        tokens = used.input_tokens + used.output_tokens
+        tokens += spent.input_tokens + spent.output_tokens or _estimated(prompt, draft)
         if tokens > blueprint.limits.tokens:
             return Spoken(stopped=f"limits.tokens: {tokens} tokens were used; {blueprint.limits.tokens} is the most")
         if blueprint.limits.usd is not None and tokens * (model.usd_per_token or 0.0) > blueprint.limits.usd:
@@ -74,6 +77,12 @@ async def _draft(model: Model, prompt: Prompt) -> tuple[_Draft, Usage]:
     return draft, next((piece.usage for piece in reversed(pieces) if piece.usage), Usage())
 
 
+def _estimated(prompt: Prompt, draft: _Draft) -> int:
+    """About how many tokens a call took where the model does not say: four characters each."""
+    said = [prompt.system, *(message.text for message in prompt.messages), draft.text, str(draft.data or "")]
+    return sum(map(len, said)) // 4
+
+
 def _refuse_calls(prompt: Prompt, draft: _Draft) -> Prompt:
     """The model asked for tools that its blueprint does not have: it is told so, call by call."""
     said = [Message(role="assistant", text=draft.text, tool_calls=draft.calls)]
@@ -89,17 +98,12 @@ def _again(prompt: Prompt, said: Sequence[Message]) -> Prompt:
 
 
 def _shaped(draft: _Draft, prompt: Prompt) -> tuple[_Draft, str]:
-    """The draft with its structured answer, or what is wrong with that."""
+    """The draft with its structured answer, or what is wrong with that; data that nobody asked for is dropped."""
     if prompt.answer_schema is None:
-        return draft, "" if draft.text.strip() else "The answer is empty; write one."
-    import jsonschema
-
-    try:
-        data = draft.data if draft.data is not None else json.loads(draft.text)
-        jsonschema.validate(data, prompt.answer_schema)
-    except (json.JSONDecodeError, jsonschema.ValidationError) as error:
-        return draft, f"The answer does not fit its JSON Schema: {getattr(error, 'message', error)}"
-    return replace(draft, data=data, text=json.dumps(data, ensure_ascii=False)), ""
+        return replace(draft, data=None), "" if draft.text.strip() else "The answer is empty; write one."
+    data, flaw = (draft.data, "") if draft.data is not None else shapes.read(draft.text)
+    flaw = flaw or shapes.flaw(data, prompt.answer_schema)
+    return (draft, flaw) if flaw else (replace(draft, data=data, text=json.dumps(data, ensure_ascii=False)), "")
 
 
 def _citation_flaw(draft: _Draft, prompt: Prompt, blueprint: Blueprint) -> str:
@@ -112,50 +116,25 @@ def _citation_flaw(draft: _Draft, prompt: Prompt, blueprint: Blueprint) -> str:
 
 
 def _released(draft: _Draft, prompt: Prompt, model: Model, guard: Guard, used: Usage, *, strict: bool) -> Spoken:
-    """The answer past its rules: what they point at is masked, and what masking does not mend is stopped."""
-    findings = guard("answer", {"text": draft.text})
-    masked = _mask(draft.text, findings)
-    left = guard("answer", {"text": masked}) if masked != draft.text else findings
-    if stopper := next((finding for finding in left if _stops(finding, strict)), None):
-        return Spoken(stopped=f"answer: {stopper.rule}: {stopper.message}", findings=findings)
-    data = draft.data
-    if data is not None and masked != draft.text:
-        try:
-            data = json.loads(masked)
-        except json.JSONDecodeError:
-            return Spoken(stopped="answer: it could not be masked and stay JSON", findings=findings)
-    cited = {int(n) for n in _CITED.findall(masked)}
-    citations: tuple[Citation, ...] = tuple(ground.cite for ground in prompt.briefing.grounds if ground.cite.n in cited)
+    """The answer past its rules, or the rule that stopped it."""
+    data: JsonValue = None
+    try:
+        if prompt.answer_schema is None:
+            text, findings = releasing.release(draft.text, guard, strict=strict)
+        else:
+            data, findings = releasing.release_data(draft.data, prompt.answer_schema, guard, strict=strict)
+            text = json.dumps(data, ensure_ascii=False)
+    except releasing.Stopped as stop:
+        return Spoken(stopped=f"answer: {stop}", findings=stop.findings)
+    cited = {int(n) for n in _CITED.findall(text)}
     answer = Answer(
-        text=masked,
+        text=text,
         data=data,
-        citations=citations,
+        citations=tuple(ground.cite for ground in prompt.briefing.grounds if ground.cite.n in cited),
         findings=findings,
-        mended=masked != draft.text,
+        mended=text != draft.text,
         model=model.name,
         abstained=draft.abstained,
         usage=used,
     )
     return Spoken(answer=answer, findings=findings)
-
-
-def _stops(finding: Finding, strict: bool) -> bool:
-    """Undetermined stops too: an answer leaves only past the rules that guard it. Strict: warnings count as errors."""
-    weighs = finding.severity == "error" or (strict and finding.severity == "warning")
-    return finding.outcome in ("broken", "undetermined") or (finding.outcome == "failed" and weighs)
-
-
-def _mask(text: str, findings: Sequence[Finding]) -> str:
-    spans = sorted(
-        (span.start, span.end)
-        for finding in findings
-        if finding.outcome == "failed"
-        for span in finding.spans or ()
-        if span.field == "text"
-    )
-    masked, at = [], 0
-    for start, end in spans:
-        if start >= at:
-            masked += [text[at:start], REMOVED]
-        at = max(at, end)
-    return "".join([*masked, text[at:]])

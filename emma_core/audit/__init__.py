@@ -1,7 +1,7 @@
 """The audit room: writes turns on the sealed trail, verifies it, exports it, and tells what it says."""
 
 from emma_core.audit.export import Export, read_export, write_export
-from emma_core.audit.reading import as_sealed, decision, export_trail, read, verify_trail
+from emma_core.audit.reading import as_sealed, decision, export_trail, read, suggestion, verify_trail
 from emma_core.audit.recording import TurnRecord, recover
 from emma_core.audit.sealing import commitment, sealing
 from emma_core.audit.timeline import Episode, Happening, timeline
@@ -22,6 +22,7 @@ __all__ = [
     "read_export",
     "recover",
     "sealing",
+    "suggestion",
     "timeline",
     "verify",
     "verify_trail",

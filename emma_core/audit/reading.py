@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, TextIO
 
 from emma_core.audit import export
-from emma_core.audit.verify import Verification, Verifier, event_of, spoilt_payload
+from emma_core.audit.verify import Verification, Verifier, differing, event_of, spoilt_payload
 from emma_core.errors import TrailError
-from emma_core.nouns import AuditEvent, TrailLine
+from emma_core.nouns import AuditEvent, TrailKind, TrailLine
 from emma_core.ports import TenantStore
 
 PAGE = 100
@@ -24,14 +24,18 @@ def read(line: TrailLine) -> AuditEvent:
         raise TrailError(f"Line {line.seq} cannot be read as an event; run: emma audit verify") from error
 
 
-def as_sealed(lines: Sequence[TrailLine]) -> Sequence[TrailLine]:
-    """The same lines, each with its text and, where it still exists, its payload as it was sealed.
+def as_sealed(lines: Sequence[TrailLine], *, tenant: str) -> Sequence[TrailLine]:
+    """The same lines, each with its text and, where it still exists, its payload as it was sealed for that tenant.
 
     It looks at each line by itself, which a turn can afford. Raises `TrailError` naming the first that was changed.
     """
     for line in lines:
         event = event_of(line)
-        spoilt = event if isinstance(event, str) else spoilt_payload(line, event)
+        if isinstance(event, str):
+            spoilt: str | None = event
+        else:
+            other = differing(line, event, tenant)
+            spoilt = f"its {other!r} is not what was sealed" if other else spoilt_payload(line, event)
         if spoilt:
             raise TrailError(f"Line {line.seq} of the trail: {spoilt}; run: emma audit verify")
     return lines
@@ -42,14 +46,35 @@ async def decision(trail: TenantStore, *, conversation: str, override: str) -> d
 
     Raises `TrailError` where a decision is not as it was sealed.
     """
+    async for line in _of_conversation(trail, conversation, "decided"):
+        if read(line).outcome.get("override") == override:
+            said: dict[str, Any] | None = json.loads(line.payload.body) if line.payload else None
+            return said
+    return None
+
+
+async def suggestion(trail: TenantStore, *, conversation: str, override: str) -> tuple[dict[str, Any] | None, set[str]]:
+    """An override as the first turn that met it sealed it, and every user whose turn did; None where none has.
+
+    Raises `TrailError` where a line is not as it was sealed.
+    """
+    first: dict[str, Any] | None = None
+    askers: set[str] = set()
+    async for line in _of_conversation(trail, conversation, "judged"):
+        kept = json.loads(line.payload.body).get("overrides", ()) if line.payload else ()
+        for said in (said for said in kept if said["id"] == override):
+            first = said
+            askers.add(read(line).caller)
+    return first, askers
+
+
+async def _of_conversation(trail: TenantStore, conversation: str, kind: TrailKind) -> AsyncIterator[TrailLine]:
+    """Its lines of that kind as they were sealed, the newest first."""
     before = 0
     while page := await trail.lines(conversation=conversation, after=before, limit=PAGE, newest_first=True):
-        for line in as_sealed([line for line in page if line.kind == "decided"]):
-            if read(line).outcome.get("override") == override:
-                said: dict[str, Any] | None = json.loads(line.payload.body) if line.payload else None
-                return said
+        for line in as_sealed([line for line in page if line.kind == kind], tenant=trail.tenant):
+            yield line
         before = page[-1].seq
-    return None
 
 
 async def verify_trail(trail: TenantStore) -> Verification:
@@ -59,6 +84,9 @@ async def verify_trail(trail: TenantStore) -> Verification:
         # before the page: where that turns out empty, this head is the last line's or the trail does not hold
         head = await trail.head()
         page = await trail.lines(after=last, limit=PAGE)
+        if not page and not last and head is None and await trail.query("override", limit=1):
+            lost = "the trail is empty, and documents speak of turns that were on it"
+            return Verification(ok=False, tenant=trail.tenant, lines=0, bad_seq=1, reason=lost)
         if not page or not all(verifier.take(line) for line in page):
             return verifier.finish(head)
         last = page[-1].seq

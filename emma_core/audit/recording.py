@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import secrets
 from collections.abc import Callable, Coroutine, Sequence
@@ -135,14 +136,18 @@ async def recover(store: TenantStore, clock: Callable[[], datetime]) -> int:
     """How many turns whose time was over and that had no end were ended as stopped."""
     ended = 0
     for left in await store.query(OPEN, limit=10_000):
-        if datetime.fromisoformat(str(left.body["deadline"])) >= clock():
+        if datetime.fromisoformat(str(left.body.get("deadline", ""))) >= clock():
+            continue
+        judged = next((line for line in await store.lines(turn=left.id) if line.kind == "judged"), None)
+        if judged is None or judged.payload is None:
+            await store.delete(OPEN, left.id)
             continue
         record = TurnRecord(
             store,
             turn=left.id,
-            caller=str(left.body["caller"]),
-            conversation=left.group,
-            subject=left.subject,
+            caller=json.loads(judged.line)["caller"],
+            conversation=judged.conversation or "",
+            subject=judged.payload.subject,
             clock=clock,
             judged=True,
         )

@@ -80,6 +80,10 @@ class Verifier:
     def _fault(self, line: TrailLine) -> tuple[int, str] | None:
         """The number to blame and why; None where the line is the next one."""
         last = self._last.seq if self._last else 0
+        if line.seq < 1:
+            strayed = event_of(line)
+            seq = 1 if isinstance(strayed, str) else strayed.seq
+            return seq, f"a line lies under number {line.seq}, where none can"
         if line.seq > last + 1:
             return last + 1, f"line {last + 1} is missing: line {line.seq} comes after line {last}"
         if line.seq <= last:
@@ -89,9 +93,9 @@ class Verifier:
             return line.seq, f"line {line.seq} {event}"
         if event.seq <= last:
             return event.seq, f"two lines were sealed as number {event.seq}"
-        differing = _differing(line, event, self._tenant)
-        if differing:
-            return line.seq, f"line {line.seq}: its {differing!r} is not what was sealed"
+        other = differing(line, event, self._tenant)
+        if other:
+            return line.seq, f"line {line.seq}: its {other!r} is not what was sealed"
         if event.prev != (self._last.hash if self._last else _FIRST):
             # the line before is the one that nothing vouches for: this one was sealed after another
             return max(last, 1), f"line {line.seq} was sealed after another line than the one that lies before it"
@@ -129,7 +133,7 @@ def event_of(line: TrailLine) -> AuditEvent | str:
     return event if canonical.text(said) == line.line else "is not in its canonical form"
 
 
-def _differing(line: TrailLine, event: AuditEvent, tenant: str) -> str | None:
+def differing(line: TrailLine, event: AuditEvent, tenant: str) -> str | None:
     """The first name under which the line says something else than its sealed text."""
     if event.tenant != tenant:
         return "tenant"

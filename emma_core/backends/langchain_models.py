@@ -36,7 +36,8 @@ class LangChainModel:
                 if text := _text(chunk.content):
                     yield Piece(text=text)
         except Exception as error:  # every provider raises its own kinds
-            raise ModelError(f"Model {self.name!r} does not answer: {type(error).__name__}: {error}") from error
+            said = f"{type(error).__name__}: {_first_line(error)}"
+            raise ModelError(f"Model {self.name!r} does not answer: {said}") from error
         if whole is None:
             raise ModelError(f"Model {self.name!r} answered nothing")
         for call in whole.tool_calls:
@@ -51,8 +52,16 @@ class LangChainModel:
             try:
                 self._chat = init_chat_model(self.name)
             except Exception as error:  # an unknown provider, a missing package, a missing key: said in its own words
-                raise ModelError(f"Model {self.name!r} cannot be built: {error}") from error
+                said = _first_line(error).partition(". ")[0].rstrip(".")
+                raise ModelError(
+                    f"Model {self.name!r} cannot be built: {said}; name one as 'provider:model', or set 'offline:'"
+                ) from error
         return self._chat
+
+
+def _first_line(error: Exception) -> str:
+    """The first line of what was raised: providers list all there is to know below it."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 def _text(content: Any) -> str:

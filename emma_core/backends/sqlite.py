@@ -133,7 +133,10 @@ class SqliteTenantStore:
             if wanted is not None:
                 where, values = f"{where} AND l.{column} = ?", [*values, wanted]
         past, order = ("<", "DESC") if newest_first else (">", "ASC")
-        start = _counted("after", after) or (2**63 - 1 if newest_first else 0)
+        # from the very first row: a line that was slipped in under number 1 must reach the verifier, and nobody else
+        start = _counted("after", after) or (2**63 - 1 if newest_first else -(2**63))
+        if newest_first:
+            where += " AND l.seq > 0"
         rows = await self._file.read(
             lambda connection: connection.execute(
                 f"SELECT {_LINE} FROM lines l LEFT JOIN payloads p ON p.tenant = l.tenant AND p.seq = l.seq"
@@ -200,7 +203,7 @@ def _append(connection: sqlite3.Connection, tenant: str, seal: Seal) -> Sealed:
             (tenant, line.seq, line.kind, line.at, line.turn, line.conversation, line.line, line.hash),
         )
         connection.execute(
-            "INSERT INTO payloads (tenant, seq, subject, salt, body) VALUES (?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO payloads (tenant, seq, subject, salt, body) VALUES (?, ?, ?, ?, ?)",
             (tenant, line.seq, payload.subject, payload.salt, payload.body),
         )
     except sqlite3.IntegrityError as error:

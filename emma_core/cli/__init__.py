@@ -43,9 +43,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     except BrokenPipeError:
-        with contextlib.suppress(OSError, ValueError):  # whoever read has left: what is still unsaid goes nowhere
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _hush()  # whoever read has left: what is still unsaid goes nowhere
         return 1
+    except OSError as error:
+        _hush()
+        where = "the output cannot be written" if error.filename is None else f"{str(error.filename)!r} cannot be used"
+        return _complain(f"{where}: {error.strerror or error}; make room, or name another place")
     except Exception:
         traceback.print_exc()
         return BROKEN
@@ -54,9 +57,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _complain(text: str) -> int:
     from emma_core.cli.show import visible
 
-    sys.stdout.flush()
-    print(f"emma: {visible(text)}", file=sys.stderr)
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _hush()
+    with contextlib.suppress(OSError):  # where nobody can be told, the exit code says it
+        print(f"emma: {visible(text)}", file=sys.stderr)
     return USAGE
+
+
+def _hush() -> None:
+    """What stdout still holds goes nowhere, so that no later flush fails again."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _usage(error: Exception) -> str:

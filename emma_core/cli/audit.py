@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from emma_core.cli.options import ListFormat, OneFormat, RolesOption, TenantOption, UserOption
-from emma_core.errors import CallerError, OperatorError
+from emma_core.cli.options import ListFormat, OneFormat, RolesOption, TenantOption, UserOption, named
+from emma_core.errors import CallerError, NotFound, OperatorError
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -48,13 +48,16 @@ def show(
     from emma_core.cli import show as screen
     from emma_core.cli.opening import desk, finish
 
+    turn, conversation = named("--turn", turn), named("--conversation", conversation)
+
     async def newest() -> list[TrailLine]:
-        async with desk(tenant, user, role) as opened:
+        async with desk(tenant, user, role, reading=True) as opened:
             trail = await opened.trail()
-            found = await trail.lines(turn=turn, conversation=conversation, limit=limit, newest_first=True)
-            return found[::-1]
+            return (await trail.lines(turn=turn, conversation=conversation, limit=limit, newest_first=True))[::-1]
 
     lines = finish(newest())
+    if not lines and (turn or conversation):
+        raise NotFound(_absent(turn, conversation))
     plain = [line.plain() if values else audit.read(line).plain() for line in lines]
     if screen.listed(plain, format):
         return
@@ -84,14 +87,14 @@ def verify(
     from emma_core.cli.opening import desk, finish
 
     async def verified() -> Verification:
-        async with desk(tenant, user, role) as opened:
+        async with desk(tenant, user, role, reading=True) as opened:
             return await audit.verify_trail(await opened.trail())
 
     if export is None:
         found = finish(verified())
     else:
         read = audit.read_export(export)
-        found = audit.verify(read.lines(), tenant=tenant or read.tenant, head=read.head)
+        found = audit.verify(read.lines(), tenant=named("--tenant", tenant) or read.tenant, head=read.head)
     if format == "json":
         screen.data(found.plain())
     else:
@@ -118,7 +121,7 @@ def export(
     from emma_core.cli.opening import desk, finish
 
     async def written(out: TextIO) -> int:
-        async with desk(tenant, user, role) as opened:
+        async with desk(tenant, user, role, reading=True) as opened:
             return await audit.export_trail(await opened.trail(), out)
 
     if file == "-":
@@ -151,6 +154,11 @@ def verdict(found: Verification, *, digits: int = 64) -> Text:
         return Text("ok", "bold green").append(f": {lines} of tenant {found.tenant} as sealed{head}", "not bold")
     said = f" at #{found.bad_seq}: {found.reason} ({screen.many(found.lines, 'line')} before it)"
     return Text("broken", "bold red").append(screen.visible(said), "not bold")
+
+
+def _absent(turn: str | None, conversation: str | None) -> str:
+    said = " in ".join(f"{what} {id!r}" for what, id in (("turn", turn), ("conversation", conversation)) if id)
+    return f"No {said} is on this trail; `emma audit show` tells those there are"
 
 
 def _tell(episodes: list[Episode], beside: dict[int, str]) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import secrets
 import sys
 from collections.abc import Iterator
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -126,7 +126,8 @@ def _lines(talk: Talk) -> Iterator[bytes]:
 
 def _turn(talk: Talk, desk: Desk, words: str) -> None:
     asked = one(desk, talk.blueprint, words, trace=talk.trace, **talk.more)
-    talk.last = talk.runner.run(asked)
+    with redirect_stdout(sys.stderr):  # what a pack prints is no part of the answer
+        talk.last = talk.runner.run(asked)
     from emma_core.cli import show
 
     if talk.format == "json":

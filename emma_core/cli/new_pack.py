@@ -7,10 +7,13 @@ import re
 import shutil
 import tempfile
 from datetime import date
+from importlib.metadata import distributions, entry_points
+from importlib.util import find_spec
 from pathlib import Path
 
 from emma_core.cli import schemas
 from emma_core.errors import CallerError, OperatorError
+from emma_core.hookspecs import PROJECT
 
 TEMPLATE = Path(__file__).parent / "pack_template"
 """`shared` files, and those of a pack of `data` only or with `code`; each ends with `.in`."""
@@ -21,6 +24,8 @@ def make(name: str, *, into: Path, code: bool) -> Path:
     """The folder of a new pack that works. Raises `CallerError` or `OperatorError`; then nothing is left behind."""
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name) or name.endswith("_") or keyword.iskeyword(name):
         raise CallerError(f"Pack {name!r}: write a name of lower-case letters, digits and _, such as 'my_trade'")
+    if taken := _taken(name):
+        raise CallerError(f"Pack {name!r}: {taken}; choose another name")
     folder = into / name
     if folder.exists() or folder.is_symlink():
         raise CallerError(f"{str(folder)!r} is there already; choose another name or --into another folder")
@@ -41,6 +46,20 @@ def make(name: str, *, into: Path, code: bool) -> Path:
     finally:
         shutil.rmtree(begun, ignore_errors=True)  # gone already where it was renamed
     return folder
+
+
+def _taken(name: str) -> str:
+    """Who has the name already; installing a pack of it would put that out of work. Empty where nobody has."""
+    points = {point.name: point for point in entry_points(group=PROJECT)}
+    if point := points.get(name):
+        return f"distribution {point.dist.name if point.dist else point.value!r} brings one of this name"
+    dashed = re.compile(f"emma-{name.replace('_', '-')}")
+    for each in distributions():
+        if dashed.fullmatch(re.sub(r"[-_.]+", "-", each.metadata["Name"] or "").lower()):
+            return f"distribution {each.metadata['Name']!r} is installed, and the pack's would replace it"
+    if find_spec(f"emma_{name}") is not None:
+        return f"module 'emma_{name}' is installed, and the pack's would stand beside it"
+    return ""
 
 
 def _write(source: Path, target: Path, name: str) -> None:

@@ -14,6 +14,8 @@ from emma_core.errors import CallerError
 
 LONGEST_INPUT = 4_000_000
 """Bytes that a file or stdin may have."""
+EARLIEST, LATEST = date(1800, 1, 1), date(2199, 12, 31)
+"""The days that the rule language has."""
 
 
 def _packs() -> Any:
@@ -73,15 +75,18 @@ ListFormat = Annotated[Literal["text", "json", "jsonl"], typer.Option("--format"
 
 
 def day(text: str | None) -> date | None:
-    """The date that an option says. Raises `CallerError` where there is no such day."""
+    """The date that an option says. Raises `CallerError` where there is no such day, or rules cannot name it."""
     if text is None:
         return None
     try:
         if len(text) != 10:
             raise ValueError("not ten characters")
-        return date.fromisoformat(text)
+        said = date.fromisoformat(text)
     except ValueError as error:
         raise CallerError(f"--as-of: {text!r} is no day; write one like 2019-06-01") from error
+    if not EARLIEST <= said <= LATEST:
+        raise CallerError(f"--as-of: {text!r} is out of range; write a day from {EARLIEST} to {LATEST}")
+    return said
 
 
 def named(option: str, said: str | None) -> str | None:
@@ -98,10 +103,7 @@ def facts(said: str | None) -> dict[str, Any]:
     where, text = ("--facts", said) if said.lstrip().startswith(("{", "[")) else (said, read(Path(said)))
     from emma_core import content
 
-    try:
-        found = content.read_json(text, where)
-    except ValueError as error:  # Python refuses to read a number of thousands of digits
-        raise CallerError(f"{where}: a number in it is too long to be read; shorten it") from error
+    found = content.read_json(text, where)
     if not isinstance(found, dict):
         raise CallerError(f"{where}: facts are an object, such as {json.dumps({'name': 0.5})}")
     return found

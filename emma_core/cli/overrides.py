@@ -40,7 +40,7 @@ def listed(
     from emma_core.cli.opening import desk, finish
 
     async def all_of_them() -> list[Override]:
-        async with desk(tenant, user, role) as opened:
+        async with desk(tenant, user, role, reading=True) as opened:
             return await opened.overrides()
 
     found = [each for each in finish(all_of_them()) if state in (None, each.state)]
@@ -53,7 +53,7 @@ def listed(
         show.screen().print(f"No override{f' is {state}' if state else ''}; a failed rule suggests one where it may.")
         return
     rows = [(each.id[:12], each.state, f"{each.rule}\n{each.message}", _who(each)) for each in found]
-    columns = (("Id", {"no_wrap": True}), "State", ("Lifts", {"ratio": 3}), ("Who", {"ratio": 2}))
+    columns = (("Id", {"no_wrap": True}), ("State", {"no_wrap": True}), ("Lifts", {"ratio": 3}), ("Who", {"ratio": 2}))
     show.screen().print(show.table(*columns, rows=rows))
 
 
@@ -107,7 +107,7 @@ def _decide(
     from emma_core.cli.opening import desk, finish
 
     async def decided() -> Override:
-        async with desk(tenant, user, role) as opened:
+        async with desk(tenant, user, role, reading=True) as opened:
             return await opened.decide(id, decision, reasons=reasons)
 
     override = finish(decided())
@@ -130,8 +130,11 @@ def _reasons(reason: str | None, fields: list[str] | None) -> dict[str, str]:
     said = {} if reason is None else {"reason": reason}
     for each in fields or ():
         name, sign, text = each.partition("=")
-        if not sign or not name:
+        if not name:
             raise CallerError(f"--field: {each!r} has no name; write it as name=text")
+        if not text.strip():
+            lacks = "the text after '='" if sign else "'=' and the text after it"
+            raise CallerError(f"--field: {name!r} lacks {lacks}; write it as name=text")
         if name in said:
             raise CallerError(f"--field: {name!r} is said twice; say it once")
         said[name] = text

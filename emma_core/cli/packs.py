@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -43,7 +45,7 @@ def listed(format: ListFormat = "text") -> None:
     ]
     columns = (
         ("Pack", {"no_wrap": True}),
-        "Version",
+        ("Version", {"no_wrap": True}),
         ("Hash", {"no_wrap": True}),
         ("Rules", {"justify": "right"}),
         ("Health", {"ratio": 1, "overflow": "fold"}),
@@ -158,10 +160,11 @@ def _checked(pack: Pack) -> list[dict[str, Any]]:
     for each in CHECKS if pack.healthy else CHECKS[:1]:
         result: dict[str, Any] = {"pack": pack.name, "check": each.__name__.replace("_", " "), "ok": True}
         try:
-            each(pack)
+            with redirect_stdout(sys.stderr):  # what the pack prints is no part of the result
+                each(pack)
         except AssertionError as error:
             result |= {"ok": False, "said": str(error)}
-        except Exception as error:  # a stranger's code: what it raises is what the check found
+        except (Exception, SystemExit) as error:  # a stranger's code: what it raises is what the check found
             result |= {"ok": False, "said": f"{type(error).__name__}: {error}"}
         results.append(result)
     return results

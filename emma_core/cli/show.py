@@ -10,11 +10,15 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, Literal, TextIO, cast
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 Format = Literal["text", "json", "jsonl"]
+
+NARROW = 60
+"""Columns below which columns are told below each other, so that no word breaks."""
 
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]")
 
@@ -67,25 +71,46 @@ def listed(plain: Iterable[Mapping[str, Any]], format: Format) -> bool:
     return format != "text"
 
 
-def table(*columns: str | tuple[str, dict[str, Any]], rows: Iterable[Sequence[str | Text]]) -> Table:
-    """A table without lines; a column is its title, or its title and Rich's settings for it."""
+class Fitted:
+    """What is laid out in one way on a wide screen, and in another on a narrow one."""
+
+    def __init__(self, wide: RenderableType, narrow: RenderableType) -> None:
+        self._wide = wide
+        self._narrow = narrow
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """The layout that fits the width there is."""
+        yield self._narrow if options.max_width < NARROW else self._wide
+
+
+def table(*columns: str | tuple[str, dict[str, Any]], rows: Iterable[Sequence[str | Text]]) -> Fitted:
+    """A table without lines; a column is its title, or its title and Rich's settings for it. Narrow: row by row."""
     made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    titles = []
     for column in columns:
         title, settings = (column, {}) if isinstance(column, str) else column
         made.add_column(title, **{"overflow": "fold", **settings})
+        titles.append(title)
+    narrow: list[RenderableType] = []
     for row in rows:
-        made.add_row(*map(_cell, row))
-    return made
+        cells = [_cell(each) for each in row]
+        made.add_row(*cells)
+        for place, (title, cell) in enumerate(zip(titles, cells, strict=True)):
+            told = Text(f"{title}: " if title and place else "", "dim").append_text(cell)
+            narrow += [Padding(told, (0, 0, 0, 2 if place else 0))] if cell.plain else []
+    return Fitted(made, Group(*narrow))
 
 
-def field(name: str, *said: str | Text, style: str = "") -> Table:
-    """A name with what there is to say of it beside it, one part a line."""
+def field(name: str, *said: str | Text, style: str = "") -> Fitted:
+    """A name with what there is to say of it beside it, one part a line. Narrow: below it."""
     made = Table.grid(padding=(0, 2, 0, 0))
     made.add_column(width=12, style="bold")
     made.add_column(overflow="fold")
-    for place, each in enumerate(said):
-        made.add_row("" if place else name, _cell(each, style))
-    return made
+    cells = [_cell(each, style) for each in said]
+    for place, cell in enumerate(cells):
+        made.add_row("" if place else name, cell)
+    below = [Padding(cell, (0, 0, 0, 2)) for cell in cells]
+    return Fitted(made, Group(*([Text(name, "bold")] if name else []), *below))
 
 
 def _cell(said: str | Text, style: str = "") -> Text:

@@ -23,11 +23,13 @@ def listed(format: ListFormat = "text") -> None:
         emma tenants list --format json
     """
     from emma_core.cli import show
-    from emma_core.cli.opening import finish
+    from emma_core.cli.opening import finish, there
     from emma_core.house import Emma
+    from emma_core.settings import load
 
     async def all_of_them() -> list[Tenant]:
-        async with Emma.open() as emma:
+        there(chosen := load())
+        async with Emma.open(chosen) as emma:
             return await emma.tenants()
 
     found = finish(all_of_them())

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from rich.console import Console, RenderableType
-from rich.table import Table
+from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
-from emma_core.cli.show import field, table, value, visible
+from emma_core.cli.show import Fitted, field, table, value, visible
 from emma_core.nouns import Fact, Finding, LeftOut, Override, Retrieved, Sealed, Turn, VerdictWord
 
 VERDICTS: dict[VerdictWord, tuple[str, str]] = {
@@ -55,7 +54,7 @@ def answer(turn: Turn) -> Text:
     return said
 
 
-def findings(turn: Turn) -> Table:
+def findings(turn: Turn) -> Fitted:
     """What each rule said, with the values it compared and its source; those that did not hold first."""
     titles = {each.rule: each.title for each in turn.retrieved}
     ordered = sorted(turn.findings, key=lambda finding: _ORDER.index(finding.outcome))
@@ -63,7 +62,7 @@ def findings(turn: Turn) -> Table:
     return table(("Finding", {"width": 12}), ("Rule", {"ratio": 3}), ("Compared", {"ratio": 2}), rows=rows)
 
 
-def facts(known: Iterable[Fact]) -> Table:
+def facts(known: Iterable[Fact]) -> Fitted:
     """The facts with their bases."""
     return table(
         ("Fact", {"style": "cyan"}),
@@ -85,7 +84,7 @@ def words(turn: Turn, *, colour: bool) -> Text:
     return said.append(visible(turn.ask.words[at:]))
 
 
-def retrieved(found: Iterable[Retrieved], left_out: Iterable[LeftOut]) -> Table:
+def retrieved(found: Iterable[Retrieved], left_out: Iterable[LeftOut]) -> Fitted:
     """The rules that apply, nearest first, and those left out with the reason."""
     rows: list[tuple[str, str | Text]] = [("mandatory" if each.mandatory else "advisory", each.title) for each in found]
     rows += [("left out", Text(f"{each.rule}:\n{visible(each.why)}", "dim")) for each in left_out]
@@ -106,31 +105,36 @@ def offers(overrides: Iterable[Override]) -> Iterator[RenderableType]:
             until = f", until {(each.expires_at or '')[:10]}" if each.state == "granted" else ""
             yield field(word, f"{each.title}, by {each.decided_by} ({each.decided_as}){until}")
         else:
-            yield field("Override", f"{each.title}; {' or '.join(each.granted_by)} may grant it:", *grant_command(each))
+            who = f"{each.title}; {' or '.join(each.granted_by)} may grant it:"
+            start = f"emma overrides grant {each.id[:12]}"
+            role = f"--role {each.granted_by[0]}"
+            fields = ["--reason '…'" if name == "reason" else f"--field {name}='…'" for name in each.requires]
+            wide = field("Override", who, *_command(f"{start} --as NAME", role, *fields))
+            yield Fitted(wide, Group(field("Override", who), *_command(start, "--as NAME", role, *fields)))
 
 
-def grant_command(override: Override) -> list[Text]:
-    """The command that grants it, broken where a line ends."""
-    lines = [f"emma overrides grant {override.id[:12]} --as NAME \\", f"  --role {override.granted_by[0]} \\"]
-    fields = [f"--{'reason' if name == 'reason' else f'field {name}='}" for name in override.requires]
-    lines += [f"  {name}{'' if name.endswith('=') else ' '}'…' \\" for name in fields]
-    return [Text(line, "cyan") for line in (*lines[:-1], lines[-1].removesuffix(" \\"))]
+def _command(*parts: str) -> list[Text]:
+    """A command that can be copied: a part a line, and no line broken by the screen."""
+    lines = [f"{'  ' if place else ''}{part}" for place, part in enumerate(parts)]
+    lines = [*(f"{line} \\" for line in lines[:-1]), lines[-1]]
+    return [Text(line, "cyan", no_wrap=True, overflow="ignore") for line in lines]
 
 
-def verdict(turn: Turn) -> Table:
+def verdict(turn: Turn) -> Fitted:
     """The verdict in a word, and what it means."""
     style, meaning = VERDICTS[turn.verdict]
     return field("Verdict", Text(turn.verdict, f"bold {style}").append(f": {meaning}", "not bold"))
 
 
-def trail(sealed: Iterable[Sealed]) -> Table:
+def trail(sealed: Iterable[Sealed]) -> Fitted:
     """The turn's sealed lines: number, kind and the start of the hash."""
     lines = [f"#{each.seq} {each.kind} {each.hash[:12]}" for each in sealed]
     return field("Trail", " · ".join(lines), style="dim")
 
 
 def _onward(turn: Turn) -> Iterator[RenderableType]:
-    yield field("Go on", Text(f"emma chat {turn.blueprint} --conversation {turn.ask.conversation}", "cyan"))
+    start, more = f"emma chat {visible(turn.blueprint)}", f"--conversation {visible(turn.ask.conversation)}"
+    yield Fitted(field("Go on", *_command(f"{start} {more}")), Group(field("Go on"), *_command(start, more)))
 
 
 def _outcome(finding: Finding) -> Text:

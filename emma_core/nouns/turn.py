@@ -205,8 +205,8 @@ class Citation(Noun):
 class Usage(Noun):
     """What a model spent."""
 
-    input_tokens: int = 0
-    output_tokens: int = 0
+    input_tokens: Annotated[int, Field(ge=0)] = 0
+    output_tokens: Annotated[int, Field(ge=0)] = 0
 
 
 class Answer(Noun):

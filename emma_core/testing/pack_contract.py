@@ -121,7 +121,7 @@ def every_function_is_pure_and_never_raises(pack: Pack) -> None:
             body, rest = given
             try:
                 came, again = body(*rest), body(*rest)
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 raise AssertionError(f"{function.name}{rest!r} raised {type(error).__name__}: {error}") from error
             assert came == again, f"{function.name}{rest!r} gave {came!r} and then {again!r}"
             assert came is None or _is(function.returns, came), f"{function.name}{rest!r} gave {came!r}"
@@ -138,7 +138,7 @@ def every_extractor_survives_odd_texts(pack: Pack) -> None:
             shown = repr(text[:40])
             try:
                 found, again = list(extractor(text)), list(extractor(text))
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 raise AssertionError(f"{name}({shown}…) raised {type(error).__name__}: {error}") from error
             assert found == again, f"{name}({shown}…) read two things: {found} and {again}"
             for each in found:

@@ -59,6 +59,14 @@ def emma(store: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
 
 
 @pytest.fixture
+def opened(emma: Emma, store: Path) -> Emma:
+    """`emma` on a store that is there, and empty."""
+    emma("doctor", "--format", "json")
+    assert store.exists()
+    return emma
+
+
+@pytest.fixture
 def process(store: Path) -> Emma:
     """`emma` in a process of its own, with arguments as text or bytes and variables by keyword."""
 

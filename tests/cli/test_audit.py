@@ -72,9 +72,16 @@ def test_a_whole_trail_verifies_with_its_lines_and_its_head(emma, asked):
     assert plain["head"]["hash"] in said.out
 
 
-def test_an_empty_trail_verifies(emma):
-    assert emma("audit", "verify").code == 0
-    assert "empty" in emma("audit", "show").out
+def test_an_empty_trail_verifies(opened):
+    assert opened("audit", "verify").code == 0
+    assert "empty" in opened("audit", "show").out
+
+
+def test_a_turn_that_is_not_on_a_full_trail_is_no_empty_trail(emma, asked):
+    said = emma("audit", "show", "--turn", "nope", "--format", "json")
+
+    assert (said.code, said.out) == (2, "")
+    assert "No turn 'nope'" in said.err
 
 
 def test_a_changed_line_is_named_by_its_number(emma, asked, store):

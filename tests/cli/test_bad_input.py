@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 
 import pytest
 
@@ -41,6 +43,11 @@ def complaint(said):
         ((*ASK, "--facts", '{"loan_type": "\\ud800"}'), "half of a character"),
         ((*ASK, "--as-of", "2019-02-30"), "--as-of: '2019-02-30' is no day"),
         ((*ASK, "--as-of", "20190201"), "is no day"),
+        ((*ASK, "--as-of", "1700-01-01"), "'1700-01-01' is out of range; write a day from 1800-01-01 to 2199-12-31"),
+        ((*ASK, "--as-of", "9999-12-31"), "is out of range"),
+        ((*ASK, "--tenant", ""), "--tenant: the name is empty"),
+        ((*ASK, "--role", ""), "--role: no pack registered a role ''"),
+        ((*ASK, "--role", "mortgage.senior_underwritr"), "did you mean 'mortgage.senior_underwriter'?"),
         ((*ASK, "--conversation", ""), "--conversation: the name is empty"),
         ((*ASK, "--as", ""), "No caller ''"),
         ((*ASK, "--formt", "json"), "--formt"),
@@ -54,10 +61,18 @@ def complaint(said):
         (("packs", "check", "mortgag"), "did you mean 'mortgage'?"),
         (("packs", "new", "9x"), "Pack '9x'"),
         (("packs", "new", "class"), "Pack 'class'"),
+        (("packs", "new", "core"), "Pack 'core': distribution 'emma-core' is installed"),
+        (("packs", "new", "mortgage"), "Pack 'mortgage': distribution 'emma-mortgage' brings one of this name"),
+        (("packs", "new", "real_estate"), "distribution 'emma-real-estate' brings one of this name"),
         (("packs", "new", "acme", "--into", "nowhere"), "no folder 'nowhere'"),
         (("blueprints", "show", "loan_oficer"), "did you mean 'loan_officer'?"),
         (("overrides", "grant", "abc"), "at least 6 characters"),
-        (("overrides", "grant", "abcdef123456", "--field", "x"), "write it as name=text"),
+        (("overrides", "grant", "abcdef123456", "--field", "x"), "'x' lacks '=' and the text after it; write it as"),
+        (("overrides", "grant", "abcdef123456", "--field", "x="), "'x' lacks the text after '='"),
+        (("overrides", "grant", "abcdef123456", "--field", "=x"), "'=x' has no name"),
+        (("audit", "show", "--turn", "nope"), "No turn 'nope' is on this trail"),
+        (("audit", "show", "--conversation", "nope"), "No conversation 'nope' is on this trail"),
+        (("audit", "show", "--turn", ""), "--turn: the name is empty"),
         (("tenants", "create", "A B"), "Tenant 'A B'"),
         (("tenants", "create", "default"), "exists"),
         (("audit", "verify", "--export", "nowhere"), "'nowhere' cannot be read"),
@@ -66,10 +81,10 @@ def complaint(said):
         (("schema",), "No schema was named"),
     ],
 )
-def test_what_cannot_be_read_or_done_is_one_line_and_exit_2(emma, arguments, words):
-    assert words in complaint(emma(*arguments))
+def test_what_cannot_be_read_or_done_is_one_line_and_exit_2(opened, arguments, words):
+    assert words in complaint(opened(*arguments))
 
-    assert emma("audit", "show", "--format", "json").json == [], "something was written"
+    assert opened("audit", "show", "--format", "json").json == [], "something was written"
 
 
 def test_a_file_that_is_not_utf_8_is_named_with_the_byte(emma, tmp_path):
@@ -120,3 +135,46 @@ def test_who_you_say_you_are_counts_on_an_embedded_store_only(process):
     said = process(*ASK, "--as", "sam", EMMA_STORE="mongo://x")
 
     assert "--as and --role" in complaint(said)
+
+
+READING = [
+    ("audit", "show"),
+    ("audit", "verify"),
+    ("audit", "export", "-"),
+    ("overrides", "list"),
+    ("overrides", "grant", "abcdef123456"),
+    ("overrides", "refuse", "abcdef123456"),
+    ("tenants", "list"),
+]
+
+
+@pytest.mark.parametrize("arguments", READING, ids="-".join)
+def test_a_command_that_only_reads_makes_no_store(emma, store, arguments):
+    assert f"There is no store '{store}'" in complaint(emma(*arguments))
+
+    assert not store.parent.exists()
+
+
+def test_output_that_cannot_be_written_is_one_line(process):
+    full = "os.dup2(os.open('/dev/full', os.O_WRONLY), 1)"
+    run = f"import os, sys; {full}; from emma_core.cli import main; sys.exit(main())"
+
+    for arguments in (("rules", "list"), ("ask", "loan_officer", "At 41% DTI?", "--format", "json")):
+        done = subprocess.run([sys.executable, "-c", run, *arguments], capture_output=True, text=True, check=False)
+        assert done.returncode == 2
+        said = "emma: the output cannot be written: No space left on device; make room, or name another place"
+        assert done.stderr.splitlines() == [said]
+
+
+def test_a_backend_that_cannot_be_made_is_one_line_that_names_its_pack(process, site):
+    folder = site(
+        "acme",
+        "from emma_core import hookimpl\n"
+        "@hookimpl\n"
+        "def register_backends():\n"
+        "    return {'model': {'acme': lambda address: 1 // 0}}\n",
+    )
+
+    said = process(*ASK, EMMA_MODEL="acme:x", PYTHONPATH=str(folder))
+
+    assert "Pack 'acme': its model for 'acme:x' cannot be made: ZeroDivisionError" in complaint(said)

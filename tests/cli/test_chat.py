@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import select
 import subprocess
 import sys
 from pathlib import Path
@@ -91,15 +92,22 @@ def at_a_terminal(*arguments: str, keys: list[str]) -> tuple[str, int]:
     run += "from emma_core.cli import main; sys.exit(main())"
     child = subprocess.Popen([sys.executable, "-c", run, *arguments], stdin=line, stdout=line, stderr=line)
     os.close(line)
-    seen, waiting = b"", list(keys)
+    seen, waiting, typed, silences = b"", list(keys), "", 0
     while True:
+        if not select.select([terminal], [], [], 3)[0]:  # a key typed while the prompt was being set up can get lost
+            silences += 1
+            if silences > 10:
+                child.kill()
+            os.write(terminal, typed.encode())
+            continue
         try:
             read = os.read(terminal, 65_536)
         except OSError:  # the terminal's other end is closed
             break
         seen += read
         if waiting and seen.removesuffix(b"\x1b[?2004h").endswith("› ".encode()):
-            os.write(terminal, waiting.pop(0).encode())
+            typed = waiting.pop(0)
+            os.write(terminal, typed.encode())
         if not read:
             break
     os.close(terminal)

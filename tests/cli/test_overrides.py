@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pytest
 
 AT_47 = ("ask", "loan_officer", "At 47% debt-to-income?", "--facts", '{"reserves_months": 6}', "--conversation", "c-1")
@@ -66,6 +68,32 @@ def test_what_is_decided_once_is_not_decided_again(emma, suggested):
 
     assert again.code == 2
     assert "granted by 'sam' already" in again.err
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+def test_the_command_that_grants_can_be_copied_at_any_width(emma, suggested, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    lines = emma(*AT_47).out.splitlines()
+    start = next(place for place, line in enumerate(lines) if "emma overrides grant" in line)
+    end = next(place for place, line in enumerate(lines[start:], start) if not line.endswith("\\"))
+
+    # as a shell reads it: a line that ends with \\ goes on in the next
+    said = shlex.split("\n".join(lines[start : end + 1]).replace("\\\n", ""))
+
+    assert said[:4] == ["emma", "overrides", "grant", suggested[:12]]
+    assert said[4:] == ["--as", "NAME", *SAM[2:], "--reason", "…", "--field", "compensating_factors=…"]
+    assert max(map(len, lines)) <= columns
+
+
+@pytest.mark.parametrize("command", [("overrides", "list"), ("packs", "list"), ("doctor",), ("demo", "--plain")])
+def test_a_narrow_screen_breaks_no_word_and_is_not_overrun(emma, suggested, monkeypatch, command):
+    monkeypatch.setenv("COLUMNS", "40")
+
+    said = emma(*command)
+
+    assert max(map(len, said.out.splitlines())) <= 40
+    whole = {"overrides": "mortgage.senior_underwriter", "packs": "healthy", "doctor": "collections"}
+    assert whole.get(command[0], "mortgage.senior_underwriter") in said.out
 
 
 def test_a_tenant_sees_nothing_of_another(emma, suggested):

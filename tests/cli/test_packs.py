@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 import yaml
 
-from emma_core import Extracted, Function
+from emma_core import Extracted, Function, content
 from emma_core.packs import Pack
 from emma_core.testing import pack_contract
 from emma_core.testing.pack_contract import CHECKS, installed_pack
@@ -113,6 +113,53 @@ def test_a_pack_that_raises_is_named_and_the_others_work(process, site):
     assert checked.code == 1
     assert "no luck" in checked.out
     assert asked.code == 0
+
+
+def acting(body):
+    """A module of a pack that declares a fact, and reads words as the body says."""
+    return (
+        "import sys\nfrom pathlib import Path\nfrom emma_core import hookimpl\nprint('loaded')\n"
+        f"def reader(words):\n    {body}\n"
+        "@hookimpl\ndef register_extractors():\n    return [reader]\n"
+    )
+
+
+def test_an_extractor_that_leaves_fails_the_check_and_ends_nothing(process, site):
+    folder = site("acme", acting("sys.exit(0)"))
+
+    said = process("packs", "check", "acme", "--format", "json", PYTHONPATH=str(folder))
+
+    assert said.code == 1
+    [failed] = [each for each in said.json if not each["ok"]]
+    assert "reader(''…) raised SystemExit: 0" in failed["said"]
+
+
+def test_what_a_pack_prints_leaves_stdout_to_the_json(process, site):
+    folder = site("acme", acting("print('reading'); return []"))
+
+    listed = process("packs", "list", "--format", "json", PYTHONPATH=str(folder))
+    checked = process("packs", "check", "acme", "--format", "json", PYTHONPATH=str(folder))
+
+    assert [each["name"] for each in listed.json] == ["acme", "global", "mortgage", "real_estate"]
+    assert listed.err == "loaded\n"
+    assert all(each["ok"] for each in checked.json)
+
+
+@pytest.mark.parametrize(
+    ("rules", "packs", "words"),
+    [
+        ("global/nope", "{}", "No rule set 'global/nope'"),
+        ("nope/all", "{}", "No pack 'nope' is installed"),
+        ("global/*", "{global: newest}", "'newest' is no version range"),
+    ],
+)
+def test_the_contract_catches_a_blueprint_that_could_not_be_asked(tmp_path, rules, packs, words):
+    agent = f"id: bot\ntitle: T\npacks: {packs}\ninstructions: Help.\nrules: {{use: [{rules}]}}\n"
+    (tmp_path / "bot.yaml").write_text(agent)
+
+    with pytest.raises(AssertionError, match=words.replace("*", ".")):
+        every = pack_contract.every_blueprint_finds_its_packs_and_rules
+        every(pack(blueprints=(content.read_blueprint(tmp_path / "bot.yaml"),)))
 
 
 def broken_at_odd_texts(words):

@@ -43,7 +43,8 @@ def test_a_rule_is_shown_whole(emma):
 
     for words in ("dti <= 0.45", "12 CFR 1026.43(c)(2)(vii)", "fail: dti = 0.47", "mortgage.dti_exception"):
         assert words in said.out
-    assert emma("rules", "show", "mortgage.lender_policy.dti_max", "--format", "json").json["require"] == "dti <= 0.45"
+    said = emma("rules", "show", "mortgage.lender_policy.dti_max", "--format", "json")
+    assert said.json["require"].endswith("dti <= 0.45")
 
 
 def test_every_example_of_every_installed_rule_holds(emma):

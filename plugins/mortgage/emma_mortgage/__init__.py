@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from emma_core import Extracted, Function, content_of, hookimpl
 from emma_mortgage import business_days
+from emma_mortgage.amortization import read_negative_amortization
 from emma_mortgage.dates import read_dates
 from emma_mortgage.dti import read_dti
 from emma_mortgage.loan_amounts import read_loan_amount
@@ -24,7 +25,15 @@ def register_functions() -> Sequence[Function]:
 @hookimpl
 def register_extractors() -> Sequence[Callable[[str], Sequence[Extracted]]]:
     """Readers of a loan's numbers, type and dates."""
-    return [read_dti, read_loan_amount, read_loan_type, read_loan_term, read_reserves, read_dates]
+    return [
+        read_dti,
+        read_loan_amount,
+        read_loan_type,
+        read_loan_term,
+        read_negative_amortization,
+        read_reserves,
+        read_dates,
+    ]
 
 
 @hookimpl

@@ -13,9 +13,12 @@ _BETWEEN = (
     r"(?:[\s-]+(?:insured|backed|guaranteed|conforming|home|purchase|fixed|rate|adjustable|arm|streamline|rural"
     r"|development|jumbo|[0-9]{1,2}[\s-]years?)){0,5}[\s-]+"
 )
-# Upper case alone: 'va' and 'fha' in small letters are rarely the programs; 'VA' is a state as well.
+# 'va' in small letters counts only behind a little word, because 'richmond va' is a place.
 _TYPE = r"([Cc]onventional|CONVENTIONAL|FHA|VA|USDA)"
-_TYPE_FIRST = re.compile(rf"(?<![\w/-]){_TYPE}{_BETWEEN}(?i:{_LOAN})")
+_SMALL = (
+    r"[Ff]ha|[Uu]sda|(?:(?<=^)|(?<=\ba )|(?<=\bon )|(?<=\bis )|(?<=\bthe )|(?<=\bthis )|(?<=\bfor )|(?<=\bwith ))va"
+)
+_TYPE_FIRST = re.compile(rf"(?<![\w/-]){_TYPE[:-1]}|{_SMALL}){_BETWEEN}(?i:{_LOAN})")
 _LOAN_FIRST = re.compile(
     r"(?i:\bloan[\s_]type(?:\s*[=:]\s*|\s+(?:is\s+)?)|\b(?:loan|mortgage)\s+(?:is|was|will be)\s+(?:an?\s+)?)"
     r"(?i:(conventional|FHA|VA|USDA))(?![\w/-])"

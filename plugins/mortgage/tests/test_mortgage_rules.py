@@ -110,6 +110,16 @@ def test_beyond_43_percent_a_loan_is_no_qualified_mortgage_and_not_a_forbidden_o
     assert "no qualified mortgage" in finding.message and "not forbidden" in finding.message
 
 
+@pytest.mark.parametrize(("dti", "mends"), [("-0.41", "dti >= 0"), ("0.47", "dti <= 0.4")])
+def test_a_ratio_that_nobody_can_have_does_not_pass(by_id: Mapping[str, CompiledRule], dti: str, mends: str) -> None:
+    for rule in (DTI_MAX, DTI_43):
+        finding = rules.judge(by_id[rule], {"dti": Decimal(dti)}, basis={"dti": "given"}, as_of=date(2019, 6, 1))
+
+        assert finding is not None and finding.outcome == "failed"
+        assert finding.would_pass is not None and finding.would_pass.startswith(mends)
+        assert " AND " not in finding.would_pass
+
+
 def test_the_general_limit_leaves_the_agencies_loans_alone(by_id: Mapping[str, CompiledRule]) -> None:
     said = {kind: outcome(by_id[DTI_43], dti=Decimal("0.47"), loan_type=kind) for kind in ("conventional", "fha", "va")}
 
@@ -122,6 +132,9 @@ def test_the_general_limit_leaves_the_agencies_loans_alone(by_id: Mapping[str, C
         ({}, None),
         ({"closing_disclosure_received_date": date(2024, 6, 3)}, None),
         ({"consummation_date": date(2024, 6, 6)}, "undetermined"),
+        ({"closing_day_spoken_of": True}, "undetermined"),
+        ({"closing_day_spoken_of": False}, None),
+        ({"closing_day_spoken_of": True, "waiting_period_waived": True}, None),
         ({"consummation_date": date(2024, 6, 6), "closing_disclosure_received_date": date(2024, 6, 3)}, "passed"),
         ({"consummation_date": date(2024, 6, 5), "closing_disclosure_received_date": date(2024, 6, 3)}, "failed"),
         ({"consummation_date": date(2024, 6, 5), "waiting_period_waived": True}, None),

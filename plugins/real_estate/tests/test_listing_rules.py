@@ -82,6 +82,19 @@ def test_the_exemption_is_granted_by_a_role_that_the_pack_registers(shipped: con
         "Child-free living",
         "Age-restricted community",
         "62 and over",
+        "no  kids",
+        "no\nkids",
+        "No-kids",
+        "No - kids",
+        "adults\nonly",
+        "adults  only",
+        "adults\u2011only",
+        "No\tchildren",
+        "no\u00a0children",
+        "kids \r\n not\u2009allowed",
+        "Ideal for  active\nadults",
+        "55+  community",
+        "age  restricted",
     ],
 )
 def test_a_preference_against_families_is_found(by_id: Mapping[str, CompiledRule], remarks: str) -> None:
@@ -100,6 +113,9 @@ def test_a_preference_against_families_is_found(by_id: Mapping[str, CompiledRule
         "One child seat in the garage",
         "No kidding: a view of the lake",
         "Senior warden's lodge",
+        "Smoking? No. Children welcome",
+        "Pets: no, children: yes",
+        "No — children are welcome",
     ],
 )
 def test_words_about_the_home_are_let_be(by_id: Mapping[str, CompiledRule], remarks: str) -> None:

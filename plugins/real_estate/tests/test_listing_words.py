@@ -26,6 +26,10 @@ STATED: list[tuple[str, str, Any, str]] = [
     ("standard_status=Active Under Contract", "standard_status", "Active Under Contract", "Active Under Contract"),
     ("This listing was cancelled", "standard_status", "Canceled", "cancelled"),
     ('Public remarks: "Sunny; adults only."', "public_remarks", "Sunny; adults only.", "Sunny; adults only."),
+    ('Public remarks: "A 12" TV, adults only"', "public_remarks", 'A 12" TV, adults only', 'A 12" TV, adults only'),
+    ("Remarks: “A 12” TV, adults only”", "public_remarks", "A 12” TV, adults only", "A 12” TV, adults only"),
+    ('Remarks: "Built 1955" and status: "Active"', "public_remarks", "Built 1955", "Built 1955"),
+    ('Remarks: "Built 1955" and status: "Active"', "standard_status", "Active", "Active"),
     ("The remarks read “Quiet street”.", "public_remarks", "Quiet street", "Quiet street"),
 ]  # fmt: skip
 NOTHING = [
@@ -64,13 +68,31 @@ def test_what_the_words_state_is_read_with_its_span(words: str, fact: str, value
     assert (extracted.value, words[extracted.start : extracted.end]) == (value, said)
 
 
+def test_nothing_else_is_read_out_of_quoted_remarks() -> None:
+    assert read('Public remarks: "Status: Closed. Built in 1955, listed at $450,000."').keys() == {"public_remarks"}
+    assert read('Remarks: "Status: Closed" and remarks: "built in 1955"') == {}
+    assert read('Public remarks: "Status: Closed') == {}
+
+
 @pytest.mark.parametrize("words", NOTHING)
 def test_what_is_denied_supposed_compared_or_unclear_is_not_read(words: str) -> None:
     assert read(words) == {}
 
 
 @pytest.mark.parametrize(
-    "piece", ["built in ", "1955 home ", "remarks: “", 'remarks "', "listing is ", "9", "list price $9,"]
+    "piece",
+    [
+        "built in ",
+        "1955 home ",
+        "remarks: “",
+        'remarks: "1" ',
+        'remarks: "a b',
+        '12" ',
+        'remarks "',
+        "listing is ",
+        "9",
+        "list price $9,",
+    ],
 )
 def test_thirty_two_thousand_characters_of_one_thing_are_read_to_the_end(piece: str) -> None:
     words = (piece * 32_000)[:32_000]
