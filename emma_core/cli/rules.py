@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,7 +15,7 @@ from emma_core.errors import NotFound
 
 if TYPE_CHECKING:
     from emma_core.packs import Packs
-    from emma_core.rules import CompiledRule, CompiledRuleSet, LeafReport
+    from emma_core.rules import CompiledRule, CompiledRuleSet, Engine, LeafReport
 
 app = typer.Typer(help="See, test and explain the rules of the installed packs.", no_args_is_help=True)
 
@@ -67,7 +67,9 @@ def shown(id: RuleId, format: OneFormat = "text") -> None:
         "Rule": [said.id, said.title],
         "Says": [said.text],
         "When": [said.when] if said.when else [],
-        "Requires": [said.require],
+        "Requires": [said.require] if said.require else [],
+        "Each": [f"{name} = {', '.join(map(str, filled))}" for name, filled in (said.each or {}).items()],
+        "Unique": [", ".join(said.unique)] if said.unique else [],
         "Reads": [f"{name}: {spec.title} ({spec.type})" for name, spec in rule.specs.items()],
         "Weight": [_weight(rule)],
         "Applies to": [", ".join(said.applies_to)],
@@ -89,30 +91,44 @@ def shown(id: RuleId, format: OneFormat = "text") -> None:
 
 
 @app.command()
-def test(pattern: Pattern = "*", format: ListFormat = "text") -> None:
+def test(
+    pattern: Pattern = "*",
+    mutate: Annotated[
+        bool, typer.Option("--mutate", help="Show the changes of a rule that none of its examples notices.")
+    ] = False,
+    format: ListFormat = "text",
+) -> None:
     """Run every example of every rule on every engine installed; exits 1 where one does not come out as it says.
 
     Examples:
 
         emma rules test
 
-        emma rules test 'mortgage.*'
+        emma rules test 'mortgage.*' --mutate
     """
-    from emma_core import packs
+    from emma_core import packs, rules
     from emma_core.cli import show
 
-    tried = [_tried(ruleset, rule) for ruleset, rule in _matching(packs.find(), pattern)]
+    engines = rules.engines()
+    tried = [_tried(ruleset, rule, engines, mutate=mutate) for ruleset, rule in _matching(packs.find(), pattern)]
     wrong = [each for each in tried if each["wrong"]]
     if not show.listed(tried, format):
         kinds = ("passed", "failed", "undetermined")
         rows = [
-            (each["rule"], *(str(each[kind]) for kind in kinds), "\n".join(each["wrong"]) or "ok") for each in tried
+            (each["rule"], *(str(each[kind]) for kind in kinds), "\n".join([*each["wrong"], *_noted(each)]) or "ok")
+            for each in tried
         ]
         columns = [(title, {"justify": "right"}) for title in ("Passed", "Failed", "Unknown")]
         console = show.screen()
         console.print(show.table(("Rule", {"overflow": "fold"}), *columns, ("", {"ratio": 1}), rows=rows))
         count = sum(each[kind] for each in tried for kind in kinds)
-        console.print(f"{count} examples of {len(tried)} rules on engine closures; {len(wrong)} rules do not hold")
+        ran = f"engine{'s' if len(engines) > 1 else ''} {', '.join(engines)}"
+        console.print(f"{count} examples of {len(tried)} rules on {ran}; {len(wrong)} rules do not hold")
+        if mutate:
+            changes = sum(each.get("changes", 0) for each in tried)
+            unseen = sum(len(each.get("unseen", ())) for each in tried)
+            share = f", {(changes - unseen) / changes:.1%}" if changes else ""
+            console.print(f"{changes - unseen} of {changes} changes are noticed by an example{share}")
     raise typer.Exit(int(bool(wrong)))
 
 
@@ -132,7 +148,7 @@ def explain(id: RuleId, facts: FactsOption = None, as_of: AsOfOption = None, for
 
     installed = packs.find()
     rule = installed.rule(id)
-    ruleset = next(each for each, one in _all(installed) if one is rule)
+    ruleset = next(each for each, one in _all(installed, id) if one is rule)
     day = options.day(as_of) or date.today()
     given = gathered.given({ruleset.ruleset.facts: ruleset.facts}, options.facts(facts))
     values, basis = gathered.of_model(given, ruleset.ruleset.facts)
@@ -153,18 +169,29 @@ def explain(id: RuleId, facts: FactsOption = None, as_of: AsOfOption = None, for
         console.print(show.field("Would pass", finding.would_pass))
 
 
-def _all(found: Packs) -> Iterator[tuple[CompiledRuleSet, CompiledRule]]:
+def _all(found: Packs, pattern: str) -> Iterator[tuple[CompiledRuleSet, CompiledRule]]:
+    """Every rule, and of the sets on demand those that the pattern names: one edition, or else the newest."""
     for pack in found.healthy():
-        for ruleset in pack.rulesets:
+        named = [full for full in pack.on_demand if _means(pattern, full)]
+        newest = named if "@" in pattern else sorted(named)[-1:]
+        for ruleset in (*pack.rulesets, *(pack.on_demand[full]() for full in newest)):
             for rule in ruleset.rules:
                 yield ruleset, rule
+
+
+def _means(pattern: str, full: str) -> bool:
+    """Whether a pattern names a rule set `pack/name@edition`, or a rule of it by its id."""
+    name = full.partition("@")[0]
+    return pattern != "*" and (
+        name in pattern or fnmatchcase(full, pattern) or pattern.startswith(name.replace("/", ".") + ".")
+    )
 
 
 def _matching(found: Packs, pattern: str) -> list[tuple[CompiledRuleSet, CompiledRule]]:
     """The rules whose id, or whose rule set's name, fits a pattern or holds it. Raises `NotFound` for none."""
     pairs = [
         (ruleset, rule)
-        for ruleset, rule in _all(found)
+        for ruleset, rule in _all(found, pattern)
         if any(
             pattern in name or fnmatchcase(name, pattern)
             for name in (rule.rule.id, ruleset.ruleset.ruleset, f"{ruleset.ruleset.ruleset}@{ruleset.ruleset.edition}")
@@ -175,17 +202,34 @@ def _matching(found: Packs, pattern: str) -> list[tuple[CompiledRuleSet, Compile
     return pairs
 
 
-def _tried(ruleset: CompiledRuleSet, rule: CompiledRule) -> dict[str, Any]:
-    """How many examples of each kind a rule has, and which of them do not come out as they say."""
-    from emma_core.testing.pack_contract import came_out, examples
+def _tried(
+    ruleset: CompiledRuleSet, rule: CompiledRule, engines: Mapping[str, Engine], *, mutate: bool
+) -> dict[str, Any]:
+    """How many examples of each kind a rule has, and which of them do not come out as they say on which engine."""
+    from emma_core import rules
+    from emma_core.testing.pack_contract import examples
 
     counts: dict[str, Any] = {"rule": rule.rule.id, "passed": 0, "failed": 0, "undetermined": 0, "wrong": []}
-    for wanted, index, example in examples(rule):
+    said = list(examples(rule))
+    for wanted, _, _ in said:
         counts[wanted] += 1
-        came = came_out(rule, ruleset.facts, example)
-        if came is None or came.outcome != wanted:
-            counts["wrong"].append(f"{wanted} {index}: {came.outcome if came else 'no finding'}")
+    if rule.absent:
+        return counts | {"needs_table": rule.absent[0]}
+    facts = [rules.read_example(example, ruleset.facts, of_file=rule.of_file) for _, _, example in said]
+    for name, engine in engines.items():
+        for (wanted, index, _), came in zip(said, engine(rule, facts), strict=True):
+            if came != wanted:
+                counts["wrong"].append(f"{wanted} {index}: {came or 'no finding'} on {name}")
+    if mutate:
+        came_of = rules.mutation(rule, ruleset.facts)
+        counts |= {"changes": came_of.count, "unseen": [f"{each.key}: {each.change}" for each in came_of.alive]}
     return counts
+
+
+def _noted(tried: dict[str, Any]) -> list[str]:
+    if "needs_table" in tried:
+        return [f"not run: needs table {tried['needs_table']!r}"]
+    return [f"unseen: {change}" for change in tried.get("unseen", ())]
 
 
 def _examples(rule: CompiledRule) -> Iterator[tuple[str, dict[str, Any]]]:

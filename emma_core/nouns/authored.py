@@ -9,6 +9,9 @@ from pydantic import Field, JsonValue
 
 from emma_core.nouns.values import FactName, FactType, Id, Moment, Noun, Severity, VerdictWord
 
+Filling = Annotated[int, Field(ge=0)] | Annotated[str, Field(pattern=r"^[A-Za-z0-9_. -]+$", max_length=80)]
+"""What `each` fills in: a number, or a word that ends no text."""
+
 
 class FactSpec(Noun):
     """One declared fact of a facts model."""
@@ -22,6 +25,8 @@ class FactSpec(Noun):
     """`ratio`, `USD`, `months`, … for people; no conversion is made."""
     values: tuple[str, ...] = ()
     """The words a text may take; empty: any."""
+    of: Literal["record", "file"] | None = None
+    """Whether each record says it, or the whole file once; unsaid, `ts_*` and `filing_year` are the file's."""
 
 
 class Source(Noun):
@@ -41,7 +46,8 @@ class Effective(Noun):
 
 
 class Examples(Noun):
-    """Facts under which a rule passes, fails, and cannot be told; they must hold or the rule does not load."""
+    """Facts under which a rule passes, fails, and cannot be told; they must hold or the rule does not load. A file
+    rule's are the file's facts, and its records under `rows`."""
 
     pass_: tuple[dict[str, JsonValue], ...] = Field(alias="pass", min_length=1)
     fail: tuple[dict[str, JsonValue], ...] = Field(min_length=1)
@@ -58,8 +64,14 @@ class Rule(Noun):
     applies_to: Annotated[tuple[Moment, ...], Field(min_length=1)]
     when: str | None = None
     """A predicate that guards `require`; where it is FALSE there is no finding."""
-    require: str
-    """The predicate that must hold, in the rule language."""
+    require: str | None = None
+    """The predicate that must hold, in the rule language; only a rule with `unique` has none."""
+    each: Annotated[dict[FactName, Annotated[tuple[Filling, ...], Field(min_length=1)]], Field(min_length=1)] | None = (
+        None
+    )
+    """What `{name}` in `when` and `require` stands for, one after the other; all must hold."""
+    unique: Annotated[tuple[FactName, ...], Field(min_length=1)] | None = None
+    """In a file rule, the facts that no two records may share, among those for which `when` holds."""
     severity: Severity
     mandatory: bool = True
     """False: advisory, so that retrieval may leave it out and it moves no verdict."""
@@ -87,7 +99,12 @@ class RuleSet(Noun):
     """What a predicate that comes to NULL is: a chat asks, a filing fails."""
     as_of: str | None = None
     """The date fact that effective dates are held against, where it is given or recorded."""
-    rules: Annotated[tuple[Rule, ...], Field(min_length=1)]
+    extends: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*/[a-z0-9_]+@[A-Za-z0-9._-]+$")] | None = None
+    """Another edition of this rule set, all of whose rules stand here too but those of the same id and of `without`."""
+    without: tuple[Id, ...] = ()
+    """Rules of that edition that are not of this one."""
+    rules: tuple[Rule, ...] = ()
+    """At least one, unless the set extends another edition."""
 
 
 class PackIndex(Noun):
@@ -96,6 +113,8 @@ class PackIndex(Noun):
     schema_: str | None = Field(default=None, alias="$schema", exclude=True)
     rulesets: tuple[str, ...] = ()
     """Paths of rule set files, relative to the index."""
+    on_demand: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*/[a-z0-9_]+@[A-Za-z0-9._-]+$")], str] = {}
+    """Rule set files by name and edition that are read when they are first named, such as a filing year's."""
     facts: dict[Id, dict[FactName, FactSpec]] = {}
     roles: dict[Id, str] = {}
     """Roles by id with a title for people; a pack with code may bring more by `register_roles`."""

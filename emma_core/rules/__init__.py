@@ -1,31 +1,48 @@
 """Read rules as SQL predicates over declared facts, and hold facts against them."""
 
+from emma_core.rules.aggregates import ROWS, Rows, Totals
 from emma_core.rules.builtins import BUILTINS
+from emma_core.rules.engines import Engine
+from emma_core.rules.engines import installed as engines
+from emma_core.rules.examples import read_example
 from emma_core.rules.functions import Function, check_function
-from emma_core.rules.judging import LeafReport, explain_tree, in_force, judge
+from emma_core.rules.judging import LeafReport, duplicates, explain_tree, in_force, judge
 from emma_core.rules.language import parse
 from emma_core.rules.mistakes import LanguageError
+from emma_core.rules.mutations import Mutant, Mutation, mutation
 from emma_core.rules.rulesets import JUDGED, CompiledRule, CompiledRuleSet, compile_ruleset
-from emma_core.rules.tree import Digits, Node
+from emma_core.rules.tree import Aggregate, Digits, Node, Unique
 from emma_core.rules.values import read_value
 from emma_core.rules.verdict import verdict
 
 __all__ = [
     "BUILTINS",
     "JUDGED",
+    "ROWS",
+    "Aggregate",
     "CompiledRule",
     "CompiledRuleSet",
     "Digits",
+    "Engine",
     "Function",
     "LanguageError",
     "LeafReport",
+    "Mutant",
+    "Mutation",
     "Node",
+    "Rows",
+    "Totals",
+    "Unique",
     "check_function",
     "compile_ruleset",
+    "duplicates",
+    "engines",
     "explain_tree",
     "in_force",
     "judge",
+    "mutation",
     "parse",
+    "read_example",
     "read_value",
     "verdict",
 ]

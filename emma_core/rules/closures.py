@@ -7,10 +7,13 @@ from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
 from typing import Any
 
+from emma_core.rules import aggregates
 from emma_core.rules import functions as catalogue
+from emma_core.rules.aggregates import BodyFailed
 from emma_core.rules.builtins import BUILTINS, IN_TABLE
 from emma_core.rules.functions import Function
 from emma_core.rules.tree import (
+    Aggregate,
     And,
     Between,
     Call,
@@ -26,6 +29,7 @@ from emma_core.rules.tree import (
     Or,
     Product,
     Sum,
+    Unique,
 )
 from emma_core.rules.values import EXACT
 
@@ -42,13 +46,32 @@ _OPERATORS: Mapping[str, Callable[[Any, Any], Any]] = {
 }
 
 
-class BodyFailed(Exception):
-    """A pack's function raised, or returned what it had not declared."""
-
-
 def emit(node: Node, functions: Mapping[str, Function], tables: Mapping[str, Collection[str]]) -> Closure:
     """The closure of a typed node."""
     return _Emitter(functions, tables).closure(node)
+
+
+def bound(
+    node: Call, functions: Mapping[str, Function], tables: Mapping[str, Collection[str]]
+) -> tuple[Callable[..., Any], list[Node]]:
+    """The body that a call runs, its literals and table within, and the arguments it is still to be given."""
+    function = functions[node.function]
+    body, arguments = function.body, list(node.arguments)
+    if function.name == IN_TABLE:
+        name = arguments.pop()
+        table = tables.get(str(name.value), ()) if isinstance(name, Literal) else ()
+        body = frozenset(table).__contains__
+    elif function.prepare is not None:
+        fixed = [index for index in range(len(arguments)) if catalogue.is_literal(function, index)]
+        literals = [arguments[index] for index in fixed]
+        body = function.prepare(*(part.value for part in literals if isinstance(part, Literal)))
+        arguments = [part for index, part in enumerate(arguments) if index not in fixed]
+    if BUILTINS.get(function.name) is not function:
+        body = _guarded(function, body)
+    elif function.name in ("length", "size"):
+        count = body
+        body = lambda value: Decimal(count(value))  # noqa: E731
+    return body, arguments
 
 
 class _Emitter:
@@ -89,7 +112,14 @@ class _Emitter:
                 return _sum([self.closure(term) for term in terms], [sign == "+" for sign in signs])
             case Product(factors=factors):
                 return _product([self.closure(factor) for factor in factors])
+            case Aggregate(subject=subject, where=where):
+                return aggregates.emit_aggregate(node, self._maybe(subject), self._maybe(where))
+            case Unique(subjects=subjects, where=where):
+                return aggregates.emit_unique(node, [self.closure(part) for part in subjects], self._maybe(where))
         raise TypeError(f"no closure for a {type(node).__name__}")
+
+    def _maybe(self, node: Node | None) -> Closure | None:
+        return None if node is None else self.closure(node)
 
     def _compare(self, node: Compare) -> Closure:
         compare = _OPERATORS[node.operator]
@@ -128,22 +158,7 @@ class _Emitter:
         return among
 
     def _call(self, node: Call) -> Closure:
-        function = self._functions[node.function]
-        body, arguments = function.body, list(node.arguments)
-        if function.name == IN_TABLE:
-            name = arguments.pop()
-            table = self._tables.get(str(name.value), ()) if isinstance(name, Literal) else ()
-            body = frozenset(table).__contains__
-        elif function.prepare is not None:
-            fixed = [index for index in range(len(arguments)) if catalogue.is_literal(function, index)]
-            literals = [arguments[index] for index in fixed]
-            body = function.prepare(*(part.value for part in literals if isinstance(part, Literal)))
-            arguments = [part for index, part in enumerate(arguments) if index not in fixed]
-        if BUILTINS.get(function.name) is not function:
-            body = _guarded(function, body)
-        elif function.name in ("length", "size"):
-            count = body
-            body = lambda value: Decimal(count(value))  # noqa: E731
+        body, arguments = bound(node, self._functions, self._tables)
         return _applied(body, [self.closure(argument) for argument in arguments])
 
 

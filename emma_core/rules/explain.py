@@ -20,6 +20,9 @@ class Leaf:
     node: Node
     decide: Closure
     names: tuple[str, ...]
+    """The facts in it, but for those that it reads of many records."""
+    totals: Mapping[tree.Aggregate | tree.Unique, Closure]
+    """What it asks of all records together."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ def outline(node: Node, emit: Callable[[Node], Closure]) -> Outline:
             return Branch("or", tuple(outline(part, emit) for part in parts))
         case tree.Not(part=part):
             return Branch("not", (outline(part, emit),))
-    return Leaf(node, emit(node), tree.names(node))
+    return Leaf(node, emit(node), tree.names_outside(node), {part: emit(part) for part in tree.totals(node)})
 
 
 def deciding(part: Outline, facts: Mapping[str, Any]) -> tuple[_Outcome, tuple[Seen, ...]]:
@@ -70,10 +73,10 @@ def deciding(part: Outline, facts: Mapping[str, Any]) -> tuple[_Outcome, tuple[S
         outcome, seen = below[0]
         return (not outcome if isinstance(outcome, bool) else outcome), seen
     settles = part.kind == "or"
+    outcomes = [outcome for outcome, _ in below]
     for wanted in (settles, UNRUNNABLE, None, not settles):
-        chosen = [seen for outcome, seen in below if outcome is wanted]
-        if chosen:
-            return wanted, tuple(leaf for seen in chosen for leaf in seen)
+        if wanted in outcomes:
+            return wanted, tuple([leaf for outcome, seen in below if outcome is wanted for leaf in seen])
     raise ValueError("a connective without parts")
 
 

@@ -7,14 +7,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from emma_core.errors import CallerError, RuleError
 from emma_core.nouns import FactType
 from emma_core.rules import refusals
-from emma_core.rules.tokens import KEYWORDS
+from emma_core.rules.tokens import AGGREGATES, KEYWORDS
 from emma_core.rules.tree import Digits
 from emma_core.rules.values import EXACT, FIRST_DAY, LAST_DAY, read_value
+
+if TYPE_CHECKING:
+    import polars as pl
 
 FACT_DIGITS = Digits(18, 6)
 """What a fact that is a number can hold."""
@@ -51,6 +54,11 @@ class Function:
     """What a number that it returns can hold, or how that follows from the numbers it is given."""
     prepare: Callable[..., Callable[..., Any]] | None = None
     """Given the literal arguments, the body over the others; raises `ValueError` where a literal does not fit."""
+    polars: Callable[..., pl.Expr] | None = None
+    """The same over Polars expressions, literals as they are; a number is a whole one of millionths, given and
+    returned. Without it the body is run, once for each distinct value."""
+    spark: str | None = None
+    """The same as Spark SQL with `{0}`, `{1}`, … where the arguments stand; without it the body is run."""
 
 
 def check_function(function: Function) -> None:
@@ -114,7 +122,7 @@ def _check_signature(function: Function) -> None:
     where = f"Function {function.name!r}"
     if not _NAME.fullmatch(function.name) or function.name in KEYWORDS:
         raise RuleError(f"{where}: a predicate cannot write this name; use a-z, 0-9 and _, and no keyword")
-    if refusals.of_call(function.name):
+    if refusals.of_call(function.name) or function.name in AGGREGATES:
         raise RuleError(f"{where}: the language refuses this name for what other dialects mean by it; choose another")
     if not function.params:
         raise RuleError(f"{where}: it takes nothing, so it says nothing of a fact; give it a parameter")

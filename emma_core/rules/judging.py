@@ -9,14 +9,16 @@ from decimal import Decimal
 from typing import Any
 
 from emma_core.nouns import Basis, FactSpec, Finding, Outcome, Span, Suggestion, Value
-from emma_core.rules import explain, occurrences, patterns, tree
+from emma_core.rules import closures, explain, occurrences, patterns, tree
+from emma_core.rules.aggregates import ROWS, Rows, Totals, alike
 from emma_core.rules.builtins import lower
 from emma_core.rules.explain import Seen
 from emma_core.rules.messages import fill
 from emma_core.rules.rulesets import CompiledRule, outcome_of
 
 _ASSERTED = ("extracted", "remembered")
-_CLASSES: Mapping[str, type] = {"text": str, "number": Decimal, "date": date, "bool": bool, "list": tuple}
+CLASSES: Mapping[str, type] = {"text": str, "number": Decimal, "date": date, "bool": bool, "list": tuple}
+"""What a fact of each type is in Python."""
 
 
 @dataclass(frozen=True)
@@ -42,14 +44,34 @@ def in_force(rule: CompiledRule, as_of: date) -> bool:
     return (effective.from_ is None or effective.from_ <= as_of) and (effective.to is None or as_of <= effective.to)
 
 
-def judge(rule: CompiledRule, facts: Mapping[str, Any], *, basis: Mapping[str, Basis], as_of: date) -> Finding | None:
-    """What the rule says of typed facts by bare name; None where its `when` is FALSE."""
+def judge(
+    rule: CompiledRule,
+    facts: Mapping[str, Any],
+    *,
+    basis: Mapping[str, Basis],
+    as_of: date,
+    rows: Rows | Totals | None = None,
+) -> Finding | None:
+    """What the rule says of typed facts by bare name; None where its `when` is FALSE. A file rule is given the file's
+    facts and its records, or what an engine has brought them to."""
     try:
+        if rows is not None:
+            facts = {**facts, ROWS: rows}
         _check_types(rule.specs, facts)
         outcome = outcome_of(rule, facts)
         return None if outcome is None else _finding(rule, outcome, facts, basis, as_of)
     except Exception as error:  # fail closed: what cannot be run is said, never passed
         return _bare(rule, "broken", f"{rule.rule.title}: could not be run: {error}", as_of)
+
+
+def duplicates(rule: CompiledRule, facts: Mapping[str, Any], rows: Rows) -> tuple[tuple[int, ...], ...]:
+    """The places of the records that a rule's `unique` finds alike, from 0, group by group; none for another rule."""
+    node = rule.require
+    if not isinstance(node, tree.Unique):
+        return ()
+    emit = [closures.emit(part, rule.functions, rule.tables) for part in node.subjects]
+    where = None if node.where is None else closures.emit(node.where, rule.functions, rule.tables)
+    return tuple(alike(emit, where, {**facts, ROWS: rows}))
 
 
 def explain_tree(rule: CompiledRule, facts: Mapping[str, Any]) -> tuple[LeafReport, ...]:
@@ -62,7 +84,7 @@ def explain_tree(rule: CompiledRule, facts: Mapping[str, Any]) -> tuple[LeafRepo
             key="require" if id(each.leaf) in required else "when",
             text=each.leaf.node.text,
             outcome=each.outcome,
-            values={name: facts.get(name) for name in each.leaf.names},
+            values={name: facts.get(name) for name in each.leaf.names} | _totals((each,), facts),
             decides=id(each.leaf) in decided,
             line=each.leaf.node.place.line,
             column=each.leaf.node.place.column,
@@ -78,10 +100,14 @@ def _finding(
         needs = f"{rule.rule.title}: needs the table {rule.absent[0]!r}, which is not installed"
         return _bare(rule, outcome, needs, as_of)
     _, seen = explain.deciding(rule.whole, facts)
-    fields = tuple(dict.fromkeys(name for each in seen for name in each.leaf.names))
-    said = {name: facts[name] for name in fields if facts.get(name) is not None}
+    facts = {**facts, **_shared(rule, facts)}
+    outside = tuple(dict.fromkeys(name for each in seen for name in each.leaf.names))
+    said = {name: facts[name] for name in outside if facts.get(name) is not None} | _shared(rule, facts)
     bases = {name: basis[name] for name in said if name in basis}
-    missing = tuple(name for name in fields if facts.get(name) is None)
+    missing = tuple(name for name in outside if facts.get(name) is None)
+    inside = [name for each in seen for total in each.leaf.totals for name in tree.names(total)]
+    fields = tuple(dict.fromkeys((*outside, *inside)))
+    said |= {text: value for text, value in _totals(seen, facts).items() if value is not None}
     failed = outcome == "failed"
     return _bare(
         rule,
@@ -123,8 +149,31 @@ def _message(
         return f"{title}: holds, as asserted" if asserted else f"{title}: holds"
     if missing:
         return f"{title}: needs {', '.join(rule.specs[name].title for name in missing)}"
+    if rule.of_file:
+        return f"{title}: needs records that say what it adds up"
     titles = ", ".join(spec.title for spec in rule.specs.values())
     return f"{title}: needs {titles} in a form that can be read"
+
+
+def _totals(seen: tuple[Seen, ...], facts: Mapping[str, Any]) -> dict[str, Value | None]:
+    """What the records came to, by the words that ask for it."""
+    found = [
+        (total, decide)
+        for each in seen
+        for total, decide in each.leaf.totals.items()
+        if isinstance(total, tree.Aggregate)
+    ]
+    return {total.text: decide(facts) for total, decide in found}
+
+
+def _shared(rule: CompiledRule, facts: Mapping[str, Any]) -> dict[str, Value]:
+    """The values that the first records share which a rule's `unique` finds alike."""
+    node, rows = rule.require, facts.get(ROWS, ())
+    if not isinstance(node, tree.Unique) or isinstance(rows, Mapping):
+        return {}
+    groups = duplicates(rule, facts, rows)
+    first = rows[groups[0][0]] if groups else {}
+    return {name: first[name] for part in node.subjects for name in tree.names(part) if name in first}
 
 
 def _spans(seen: tuple[Seen, ...], facts: Mapping[str, Any]) -> tuple[Span, ...] | None:
@@ -150,7 +199,10 @@ def _spans(seen: tuple[Seen, ...], facts: Mapping[str, Any]) -> tuple[Span, ...]
 
 
 def _check_types(specs: Mapping[str, FactSpec], facts: Mapping[str, Any]) -> None:
+    rows = facts.get(ROWS, ())
+    for row in () if isinstance(rows, Mapping) else rows:
+        _check_types(specs, row)
     for name, spec in specs.items():
         value = facts.get(name)
-        if value is not None and (not isinstance(value, _CLASSES[spec.type]) or isinstance(value, datetime)):
+        if value is not None and (not isinstance(value, CLASSES[spec.type]) or isinstance(value, datetime)):
             raise TypeError(f"fact {name!r} came as a {type(value).__name__}, not as a {spec.type}")

@@ -9,8 +9,9 @@ from typing import NoReturn, cast
 
 from emma_core.rules import refusals
 from emma_core.rules.mistakes import LanguageError
-from emma_core.rules.tokens import Token, cut
+from emma_core.rules.tokens import AGGREGATES, Token, cut
 from emma_core.rules.tree import (
+    Aggregate,
     And,
     Between,
     Call,
@@ -28,6 +29,7 @@ from emma_core.rules.tree import (
     Place,
     Product,
     Sum,
+    Total,
 )
 from emma_core.rules.values import day
 
@@ -227,6 +229,8 @@ class _Reader:
         return Case(tuple(whens), otherwise, place=self._since(token))
 
     def _call(self, token: Token) -> Node:
+        if token.word.lower() in AGGREGATES:
+            return self._aggregate(token)
         if instead := refusals.of_call(token.word):
             raise LanguageError(instead, token.place, expected=("a function of this language",))
         self._deeper(token)
@@ -239,6 +243,47 @@ class _Reader:
         self._expect(")", "',' or ')'")
         self._levels -= 1
         return Call(token.word.lower(), tuple(arguments), place=self._since(token))
+
+    def _aggregate(self, token: Token) -> Node:
+        self._deeper(token)
+        self._expect("(", "'('")
+        function = cast(Total, token.word.lower())
+        subject, distinct = None, False
+        if self._is("*"):
+            if function != "count":
+                what = f"{function.upper()} adds up nothing; only count takes *, so write {function}(x)"
+                raise LanguageError(what, self._now.place, expected=("a fact",))
+            self._next()
+        else:
+            distinct = self._distinct(function)
+            subject = self._or()
+        self._expect(")", "')'")
+        where = self._filter()
+        self._levels -= 1
+        return Aggregate(function, subject, distinct, where, place=self._since(token))
+
+    def _distinct(self, function: str) -> bool:
+        """Whether DISTINCT stands here, and not a fact of that name."""
+        token, after = self._now, self._tokens[min(self._index + 1, len(self._tokens) - 1)]
+        opens = after.kind in ("name", "number", "text") or after.word in ("(", "-", "case", "true", "false")
+        if token.kind != "name" or token.word.lower() != "distinct" or not (opens or token.word != "distinct"):
+            return False
+        if function != "count":
+            raise LanguageError(f"DISTINCT stands only in count(DISTINCT x); write {function}(x)", token.place)
+        self._next()
+        return True
+
+    def _filter(self) -> Node | None:
+        if self._now.kind != "name" or self._now.word.lower() != "filter":
+            return None
+        self._next()
+        self._expect("(", "'('")
+        if self._now.kind != "name" or self._now.word.lower() != "where":
+            raise LanguageError("write FILTER (WHERE …)", self._now.place, expected=("WHERE",))
+        self._next()
+        where = self._or()
+        self._expect(")", "')'")
+        return where
 
     def _literal(self, token: Token) -> Node:
         if token.kind == "number":

@@ -56,7 +56,7 @@ _CAST = "{word} is refused; write number(x) or ymd(x) for a text that holds a nu
 _CLOCK = "clocks are refused; write as_of, the date the rules are read at"
 _CHANCE = "chance is refused; a rule gives the same answer every time"
 _FIRST_OF = "{word} is refused; write CASE WHEN x IS NULL THEN … ELSE x END"
-_FILE = "{word} belongs to file rules, which are not read yet; write a rule over one record"
+_FILTER = "{word} stands after an aggregate of a file rule; write count(*) FILTER (WHERE …)"
 
 WORDS: dict[str, str] = {
     "like": _LIKE,
@@ -78,14 +78,14 @@ WORDS: dict[str, str] = {
     "having": _GROUP,
     "order": _GROUP,
     "limit": _GROUP,
-    "filter": _FILE,
-    "where": "WHERE is refused; write the guard in the rule's 'when'",
+    "filter": _FILTER,
+    "where": "WHERE stands only in FILTER (WHERE …); write the guard in the rule's 'when'",
     "xor": "XOR is refused; write a <> b between two predicates",
     "div": "DIV is refused; write ratio(a, b)",
     "mod": "MOD is refused; no remainder is taken",
     "collate": "COLLATE is refused; texts compare by code point, so write lower(x) for both sides",
     "as": "AS is refused; a predicate names nothing",
-    "distinct": "DISTINCT is refused; write repeats(a, b) for a value that occurs twice",
+    "distinct": "DISTINCT stands only in count(DISTINCT x); write repeats(a, b) for a value that occurs twice",
     "escape": _LIKE,
 }
 """Words that begin or join something the language does not have."""
@@ -130,11 +130,7 @@ CALLS: dict[str, str] = {
     "rand": _CHANCE,
     "random": _CHANCE,
     "uuid": _CHANCE,
-    "count": _FILE,
-    "sum": _FILE,
-    "min": _FILE,
-    "max": _FILE,
-    "avg": "{word} is refused; write sum(x) <= 5 * count(x), once file rules are read",
+    "avg": "{word} is refused; write sum(x) <= 5 * count(x) in a file rule",
     "row_number": _WINDOW,
     "rank": _WINDOW,
     "lag": _WINDOW,
@@ -165,7 +161,7 @@ CALLS: dict[str, str] = {
     "regexp_like": _LIKE,
     "regexp_matches": _LIKE,
 }
-"""Functions of other dialects, and aggregates."""
+"""Functions of other dialects."""
 
 
 def of_symbol(rest: str) -> str | None:

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
 from emma_core import canonical
-from emma_core.errors import CallerError, RuleError
+from emma_core.errors import RuleError
 from emma_core.nouns import FactSpec, Outcome, Rule, RuleSet
-from emma_core.rules import closures, messages, types
+from emma_core.rules import closures, messages, repeats, types
 from emma_core.rules.builtins import BUILTINS, IN_TABLE
 from emma_core.rules.closures import Closure
+from emma_core.rules.examples import each, read_example
 from emma_core.rules.explain import Branch, Outline, outline
 from emma_core.rules.functions import Function
 from emma_core.rules.language import parse
 from emma_core.rules.mistakes import LanguageError, nearest
-from emma_core.rules.tree import Call, Literal, Node, Not, Or, names, walk
-from emma_core.rules.values import read_value
+from emma_core.rules.tree import And, Call, Literal, Name, Node, Not, Or, Place, Unique, names, walk
 
 JUDGED: Mapping[str, FactSpec] = MappingProxyType(
     {
@@ -54,8 +55,21 @@ class CompiledRule:
     """The leaves of `NOT when OR require`."""
     required: Outline = field(repr=False)
     """The leaves of `require` alone."""
+    functions: Mapping[str, Function] = field(repr=False)
+    """Those that its predicates may call."""
+    tables: Mapping[str, Collection[str]] = field(repr=False)
     absent: tuple[str, ...] = ()
     """Tables that it reads and nobody brought, so that it is not evaluated."""
+
+    @property
+    def predicate(self) -> Node:
+        """`NOT when OR require`."""
+        return self.require if self.when is None else _joined(self.when, self.require)
+
+    @property
+    def of_file(self) -> bool:
+        """Whether it speaks of a whole file, and not of one record."""
+        return "file" in self.rule.applies_to
 
 
 @dataclass(frozen=True)
@@ -135,9 +149,9 @@ class _Workshop:
 
     def compiled(self, rule: Rule) -> CompiledRule:
         where = f"{self.file}: {rule.id}: "
+        self._check_shape(rule, where)
         self._check_words(rule, where)
-        when = None if rule.when is None else self._read(rule.when, f"{where}when: ")
-        require = self._read(rule.require, f"{where}require: ")
+        when, require = self._predicates(rule, where)
         read = names(require) if when is None else tuple(dict.fromkeys((*names(when), *names(require))))
         specs = {name: self.facts[name] for name in read}
         guard = None if when is None else self._emit(when)
@@ -155,15 +169,65 @@ class _Workshop:
             when=when,
             whole=whole,
             required=required,
+            functions=self.functions,
+            tables=self.tables,
             absent=self._absent(when, require),
         )
         self._warn(compiled, where)
         self._check_examples(compiled, where)
         return compiled
 
-    def _read(self, text: str, where: str) -> Node:
+    def _predicates(self, rule: Rule, where: str) -> tuple[Node | None, Node]:
+        """`when` and `require`, each filled in and AND-joined where the rule says so."""
+        of_file = "file" in rule.applies_to
+        if rule.unique is not None:
+            return None, self._unique(rule, where)
+        require = rule.require or ""
+        if rule.each is not None:
+            return self._repeated(rule, require, where)
+        when = None if rule.when is None else self._read(rule.when, f"{where}when: ", of_file=of_file)
+        return when, self._read(require, f"{where}require: ", of_file=of_file)
+
+    def _repeated(self, rule: Rule, require: str, where: str) -> tuple[Node | None, Node]:
+        of_file, whens, requires = "file" in rule.applies_to, [], []
+        alone = rule.when is None or not repeats.needs(rule.when)
         try:
-            return types.check(parse(text), self.facts, self.functions)
+            ways = list(repeats.ways(rule.each or {}, (require, rule.when or "")))
+        except RuleError as error:
+            raise RuleError(f"{where}each: {error}") from None
+        for filled in ways:
+            at = repeats.shown(filled)
+            part = self._read(repeats.fill(require, filled), f"{where}require: {at}: ", of_file=of_file)
+            if not alone:
+                when = self._read(repeats.fill(rule.when or "", filled), f"{where}when: {at}: ", of_file=of_file)
+                whens.append(when)
+                part = _joined(when, part)
+            requires.append(part)
+        whole = And(tuple(requires), place=Place(require, 0, len(require)), type="bool")
+        if alone:
+            return self._read(rule.when, f"{where}when: ", of_file=of_file) if rule.when else None, whole
+        return Or(tuple(whens), place=Place(rule.when or "", 0, len(rule.when or "")), type="bool"), whole
+
+    def _unique(self, rule: Rule, where: str) -> Node:
+        fields = rule.unique or ()
+        for name in fields:
+            if name not in self.facts:
+                raise RuleError(f"{where}unique: no fact {name!r}{nearest(name, self.facts)}")
+        said = f"unique ({', '.join(fields)})"
+        places = [Place(said, found.start(), found.end()) for found in re.finditer(r"[a-z0-9_]+(?=[,)])", said)]
+        subjects = tuple(Name(name, place=place) for name, place in zip(fields, places, strict=True))
+        try:
+            when = None if rule.when is None else parse(rule.when)
+            return types.check(
+                Unique(subjects, when, place=Place(said, 0, len(said))), self.facts, self.functions, of_file=True
+            )
+        except LanguageError as error:
+            key = "unique" if error.place.source == said else "when"
+            raise error.within(f"{where}{key}: ") from None
+
+    def _read(self, text: str, where: str, *, of_file: bool) -> Node:
+        try:
+            return types.check(parse(text), self.facts, self.functions, of_file=of_file)
         except LanguageError as error:
             raise error.within(where) from None
 
@@ -176,9 +240,25 @@ class _Workshop:
             return required, required
         return Branch("or", (Branch("not", (outline(when, self._emit),)), required)), required
 
+    def _check_shape(self, rule: Rule, where: str) -> None:
+        """The keys of the rule go together."""
+        if rule.require is None and rule.unique is None:
+            raise RuleError(f"{where}require: it is missing; write a predicate, or 'unique' in a file rule")
+        if "file" in rule.applies_to and len(rule.applies_to) > 1:
+            raise RuleError(f"{where}applies_to: a file rule applies to nothing else; write another rule for the rest")
+        if rule.unique is None:
+            return
+        if rule.require is not None or rule.each is not None:
+            other = "require" if rule.require is not None else "each"
+            raise RuleError(f"{where}unique: it stands in place of {other!r}; write two rules")
+        if "file" not in rule.applies_to:
+            raise RuleError(f'{where}unique: it speaks of a whole file; write applies_to: ["file"]')
+        if len(set(rule.unique)) < len(rule.unique):
+            raise RuleError(f"{where}unique: it names a fact twice; keep one")
+
     def _check_words(self, rule: Rule, where: str) -> None:
         try:
-            messages.check_message(rule.message, self.facts)
+            messages.check_message(rule.message, self._sayable(rule))
         except RuleError as error:
             raise RuleError(f"{where}message: {error}") from None
         first, last = rule.effective.from_, rule.effective.to
@@ -189,6 +269,13 @@ class _Workshop:
             near = difflib.get_close_matches(template, sorted(self.templates), n=1)
             said = f"; did you mean {near[0]!r}?" if near else f"; there are {sorted(self.templates)}"
             raise RuleError(f"{where}override_template: no template {template!r}{said}")
+
+    def _sayable(self, rule: Rule) -> Mapping[str, FactSpec]:
+        """The facts that a message may speak of: of a file its own, and what records that are alike share."""
+        if "file" not in rule.applies_to:
+            return self.facts
+        shared = rule.unique or ()
+        return {name: spec for name, spec in self.facts.items() if name in shared or types.is_of_file(name, spec)}
 
     def _hash(self, rule: Rule, specs: Mapping[str, FactSpec]) -> str:
         said = {key: value for key, value in rule.plain().items() if key != "examples"}
@@ -226,25 +313,17 @@ class _Workshop:
     def _check_examples(self, rule: CompiledRule, where: str) -> None:
         if rule.absent:
             return
-        examples = rule.rule.examples
-        wanted = (("pass", "passed", examples.pass_), ("fail", "failed", examples.fail))
-        for key, outcome, group in (*wanted, ("undetermined", "undetermined", examples.undetermined)):
-            for index, example in enumerate(group):
-                at = f"{where}examples.{key}[{index}]: "
-                came = self._came(rule, example, at)
-                if came != outcome:
-                    raise RuleError(f"{at}came out as {came}, not {outcome}; mend the example or the rule")
+        for key, index, outcome, example in each(rule.rule.examples):
+            at = f"{where}examples.{key}[{index}]: "
+            came = self._came(rule, example, at)
+            if came != outcome:
+                raise RuleError(f"{at}came out as {came}, not {outcome}; mend the example or the rule")
 
     def _came(self, rule: CompiledRule, example: Mapping[str, Any], at: str) -> str:
-        facts: dict[str, Any] = {}
-        for name, raw in example.items():
-            if name not in self.facts:
-                raise RuleError(f"{at}no fact {name!r}{nearest(name, self.facts)}")
-            spec = self.facts[name]
-            try:
-                facts[name] = None if raw is None else read_value(spec.type, raw, name=name, values=spec.values)
-            except CallerError as error:
-                raise RuleError(f"{at}{error}") from error
+        try:
+            facts = read_example(example, self.facts, of_file=rule.of_file)
+        except RuleError as error:
+            raise RuleError(f"{at}{error}") from error
         try:
             return outcome_of(rule, facts) or "not applicable, because its 'when' is FALSE"
         except Exception as error:  # a body that raises breaks its rule here, before anyone asks
@@ -262,7 +341,9 @@ def outcome_of(rule: CompiledRule, facts: Mapping[str, Any]) -> Outcome | None:
     if held:
         return "passed"
     # a guard that nobody can tell excuses nothing, and accuses of nothing
-    return "failed" if applies and held is False else rule.ruleset.missing
+    if applies and held is False:
+        return "failed"
+    return "undetermined" if rule.of_file else rule.ruleset.missing
 
 
 def _joined(when: Node, require: Node) -> Node:

@@ -14,6 +14,8 @@ MAX_CHARACTERS = 8_000
 KEYWORDS = frozenset(
     ("or", "and", "not", "in", "between", "is", "null", "true", "false", "case", "when", "then", "else", "end")
 )
+AGGREGATES = frozenset(("count", "sum", "min", "max"))
+"""Names that a bracket after them makes an aggregate."""
 
 _TOKEN = re.compile(
     r"(?P<space>[ \t\r\n]+)"

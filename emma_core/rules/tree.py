@@ -12,6 +12,7 @@ from typing import NamedTuple
 from emma_core.nouns import FactType
 
 Comparator = Word["=", "<>", "<", "<=", ">", ">="]
+Total = Word["count", "sum", "min", "max"]
 
 
 class Digits(NamedTuple):
@@ -171,6 +172,26 @@ class Or(Node):
     parts: tuple[Node, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Aggregate(Node):
+    """One value of all records for which a predicate is TRUE: how many, their sum, the least, the greatest."""
+
+    function: Total
+    subject: Node | None
+    """What is counted or added; None: the records themselves."""
+    distinct: bool
+    """Whether each value counts once."""
+    where: Node | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unique(Node):
+    """Whether no two records for which a predicate is TRUE share the values of all these facts."""
+
+    subjects: tuple[Node, ...]
+    where: Node | None
+
+
 def children(node: Node) -> tuple[Node, ...]:
     """The nodes directly below, in the order of the text."""
     match node:
@@ -186,6 +207,10 @@ def children(node: Node) -> tuple[Node, ...]:
             return (subject, low, high)
         case Case(whens=whens, otherwise=otherwise):
             return (*(part for pair in whens for part in pair), otherwise)
+        case Aggregate(subject=subject, where=where):
+            return tuple(part for part in (subject, where) if part is not None)
+        case Unique(subjects=subjects, where=where):
+            return subjects if where is None else (*subjects, where)
     return ()
 
 
@@ -199,3 +224,17 @@ def walk(node: Node) -> Iterator[Node]:
 def names(node: Node) -> tuple[str, ...]:
     """The facts it names, each once, in the order of the text."""
     return tuple(dict.fromkeys(part.name for part in walk(node) if isinstance(part, Name)))
+
+
+def totals(node: Node) -> tuple[Aggregate | Unique, ...]:
+    """What it asks of all records together, each once, in the order of the text."""
+    return tuple(dict.fromkeys(part for part in walk(node) if isinstance(part, Aggregate | Unique)))
+
+
+def names_outside(node: Node) -> tuple[str, ...]:
+    """The facts it names outside of what it asks of all records together."""
+    if isinstance(node, Name):
+        return (node.name,)
+    if isinstance(node, Aggregate | Unique):
+        return ()
+    return tuple(dict.fromkeys(name for child in children(node) for name in names_outside(child)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
@@ -12,6 +13,7 @@ from emma_core.rules import refusals
 from emma_core.rules.functions import FACT_DIGITS, Function
 from emma_core.rules.mistakes import LanguageError, nearest
 from emma_core.rules.tree import (
+    Aggregate,
     And,
     Between,
     Call,
@@ -28,28 +30,46 @@ from emma_core.rules.tree import (
     Or,
     Product,
     Sum,
+    Unique,
     names,
+    totals,
 )
 
 MAX_DIGITS = 38
+COUNT_DIGITS = Digits(12, 0)
+"""What a count can come to."""
+SUM_DIGITS = 10
+"""How many digits a sum can have more than what is added."""
+
+_FILE_FACTS = re.compile("ts_.*|filing_year|as_of")
 
 
-def check(node: Node, facts: Mapping[str, FactSpec], functions: Mapping[str, Function]) -> Node:
-    """The predicate with types. Raises `LanguageError` where it does not fit its facts or the functions there are."""
-    typed = _Checker(facts, functions).typed(node)
+def check(
+    node: Node, facts: Mapping[str, FactSpec], functions: Mapping[str, Function], *, of_file: bool = False
+) -> Node:
+    """The predicate with types, of one record or of a whole file. Raises `LanguageError` where it does not fit its
+    facts or the functions there are."""
+    typed = _Checker(facts, functions, of_file=of_file).typed(node)
     if typed.type != "bool":
         raise LanguageError(f"a rule is a predicate, and this is a {typed.type}; hold it against something", node.place)
-    if not names(typed):
+    if not names(typed) and not totals(typed):
         raise LanguageError("a predicate must name a fact; this one says the same of everything", node.place)
     return typed
+
+
+def is_of_file(name: str, spec: FactSpec) -> bool:
+    """Whether a fact is said of a whole file once, and not of each record."""
+    return spec.of == "file" or (spec.of is None and _FILE_FACTS.fullmatch(name) is not None)
 
 
 class _Checker:
     """The facts and functions that a predicate may name."""
 
-    def __init__(self, facts: Mapping[str, FactSpec], functions: Mapping[str, Function]) -> None:
+    def __init__(self, facts: Mapping[str, FactSpec], functions: Mapping[str, Function], *, of_file: bool) -> None:
         self._facts = facts
         self._functions = functions
+        self._of_file = of_file
+        self._inside = False
 
     def typed(self, node: Node) -> Node:
         match node:
@@ -69,6 +89,8 @@ class _Checker:
                 return self._case(node)
             case Call():
                 return self._call(node)
+            case Aggregate() | Unique():
+                return self._total(node)
         raise LanguageError(f"a {type(node).__name__} is not read", node.place)
 
     def _atom(self, node: Literal | Name) -> Node:
@@ -78,6 +100,9 @@ class _Checker:
                 near = f"; {hint}" if hint else nearest(node.name, self._facts)
                 raise LanguageError(f"no fact {node.name[:80]!r}{near}", node.place, expected=("a fact",))
             kind = self._facts[node.name].type
+            if self._of_file and not self._inside and not is_of_file(node.name, self._facts[node.name]):
+                what = f"{node.name!r} is said of each record; a file rule reads it inside count, sum, min or max"
+                raise LanguageError(what, node.place, expected=("an aggregate", "a fact of the file"))
             return replace(node, type=kind, digits=FACT_DIGITS if kind == "number" else None)
         if isinstance(node.value, Decimal):
             _, digits, exponent = node.value.as_tuple()
@@ -165,6 +190,43 @@ class _Checker:
             known = function.digits
             digits = _few(known if isinstance(known, Digits) else known(given), node)
         return replace(node, type=function.returns, digits=digits, arguments=arguments)
+
+    def _total(self, node: Aggregate | Unique) -> Node:
+        shown = node.function if isinstance(node, Aggregate) else "unique"
+        if not self._of_file:
+            what = f'{shown.upper()} belongs to file rules; write applies_to: ["file"], or a rule over one record'
+            raise LanguageError(what, node.place)
+        if self._inside:
+            raise LanguageError(f"{shown} stands inside another; aggregates do not nest", node.place)
+        self._inside = True
+        where = None if node.where is None else self._predicate(node.where)
+        if isinstance(node, Unique):
+            subjects = tuple(self._said_of_records(subject, shown) for subject in node.subjects)
+            typed: Node = replace(node, type="bool", subjects=subjects, where=where)
+        else:
+            subject = None if node.subject is None else self._said_of_records(node.subject, shown)
+            typed = self._aggregate(replace(node, subject=subject, where=where))
+        self._inside = False
+        return typed
+
+    def _aggregate(self, node: Aggregate) -> Node:
+        if node.subject is None or node.function == "count":
+            return replace(node, type="number", digits=COUNT_DIGITS)
+        if node.function == "sum":
+            digits = _digits(self._number(node.subject, node))
+            return replace(node, type="number", digits=_few(Digits(digits.total + SUM_DIGITS, digits.scale), node))
+        if node.subject.type == "bool":
+            raise LanguageError(f"a bool has no order; write count(*) FILTER (WHERE {node.subject.text})", node.place)
+        return replace(node, type=node.subject.type, digits=node.subject.digits)
+
+    def _said_of_records(self, part: Node, shown: str) -> Node:
+        typed = self.typed(part)
+        if typed.type == "list":
+            raise LanguageError(f"{shown} takes no list; write size(x) or has(x, '…')", part.place)
+        if all(is_of_file(name, self._facts[name]) for name in names(typed)):
+            what = f"{shown} reads a fact of the records; this one is the same of all, so write count(*)"
+            raise LanguageError(what, part.place, expected=("a fact of the records",))
+        return typed
 
     def _number(self, part: Node, whole: Node) -> Node:
         typed = self.typed(part)

@@ -109,7 +109,7 @@ class _Unfit:
 def _read_text(raw: object) -> str | _Unfit:
     if not isinstance(raw, str):
         return _Unfit()
-    if _SURROGATE.search(raw):
+    if not raw.isascii() and _SURROGATE.search(raw):
         return _Unfit("it holds half of a character")
     return str(raw)
 
@@ -119,12 +119,22 @@ def _read_number(raw: object) -> Decimal | _Unfit:
         return _Unfit()
     if isinstance(raw, int) and abs(raw) >= 10**12:
         return _Unfit("it has more than 12 digits before the point")
+    if type(raw) is int:
+        return Decimal(raw)
+    if type(raw) is float and _has_few_digits(raw):
+        return Decimal(int(raw) if raw.is_integer() else repr(raw))
     # the shortest text that gives the float back is what was meant; its binary dust is not
     exact = Decimal(float.__repr__(raw)) if isinstance(raw, float) else Decimal(raw)
     if not exact.is_finite():
         return _Unfit("it is not finite")
     rounded = to_places(exact)
     return _Unfit("it has more than 12 digits before the point") if rounded is None else rounded
+
+
+def _has_few_digits(raw: float) -> bool:
+    """Whether it is the float nearest to a decimal of 6 places and 15 digits, so that nothing is to be rounded."""
+    millionths = raw * 1e6
+    return -1e15 < millionths < 1e15 and round(millionths) / 1e6 == raw
 
 
 def _read_date(raw: object) -> date | _Unfit:
@@ -135,6 +145,13 @@ def _read_date(raw: object) -> date | _Unfit:
         return raw if inside else _Unfit(f"the year {raw.year} is outside {FIRST_DAY.year} to {LAST_DAY.year}")
     if not isinstance(raw, str):
         return _Unfit()
+    if len(raw) == 10 and raw[4] == raw[7] == "-" and raw.isascii():
+        try:
+            quick = date.fromisoformat(raw)
+        except ValueError:  # said below why
+            return _Unfit(str(day(raw)))
+        if FIRST_DAY <= quick <= LAST_DAY:
+            return quick
     read = day(raw)
     return _Unfit(read) if isinstance(read, str) else read
 

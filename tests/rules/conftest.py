@@ -39,10 +39,11 @@ def make_ruleset() -> Make:
     """Compiles a rule set of one rule; every key of the rule and of the set may be given."""
 
     def made(
-        require: str,
+        require: str | None,
         *,
         passes: dict[str, Any],
         fails: dict[str, Any],
+        facts: Mapping[str, FactSpec] = FACTS,
         functions: tuple[Function, ...] = (),
         ruleset: Mapping[str, Any] = {},
         tables: Mapping[str, Any] = {},
@@ -63,7 +64,7 @@ def make_ruleset() -> Make:
         whole = {"ruleset": "acme/policy", "edition": "2026", "facts": "acme.loan", "rules": ({**first, **rule},)}
         named = {function.name: function for function in functions}
         noun = RuleSet.model_validate({**whole, **ruleset})
-        return compile_ruleset(noun, FACTS, named, file="rules.json", templates=templates, tables=tables)
+        return compile_ruleset(noun, facts, named, file="rules.json", templates=templates, tables=tables)
 
     return made
 

@@ -9,6 +9,7 @@ import pytest
 from emma_core.errors import RuleError
 from emma_core.rules import LanguageError, parse
 from emma_core.rules.tree import (
+    Aggregate,
     And,
     Between,
     Call,
@@ -60,6 +61,13 @@ def n(value: str | int) -> Literal:
         ),
         ("Length('it''s')", Call("length", (Literal("it's", place=_NOWHERE),), place=_NOWHERE)),
         ("case when x then 1 else 2 end", Case(((a("x"), n(1)),), n(2), place=_NOWHERE)),
+        ("count(*)", Aggregate("count", None, False, None, place=_NOWHERE)),
+        ("Count(distinct x) filter (where y)", Aggregate("count", a("x"), True, a("y"), place=_NOWHERE)),
+        ("count(distinct)", Aggregate("count", a("distinct"), False, None, place=_NOWHERE)),
+        (
+            "sum(x) FILTER (WHERE y) * 2",
+            Product((Aggregate("sum", a("x"), False, a("y"), place=_NOWHERE), n(2)), place=_NOWHERE),
+        ),
         ("date", a("date")),
         ("limit", a("limit")),
     ],
@@ -160,8 +168,13 @@ def test_every_node_knows_its_slice_of_the_text() -> None:
         ("a ≤ 1", 3, "write <="),
         ("a = ‘x’", 5, "write the plain quote '"),
         ("a = '\ud800'", 6, "half of a character (U+D800)"),
-        ("count(*) > 1", 1, "COUNT belongs to file rules, which are not read yet"),
-        ("sum(a) FILTER (WHERE b) > 1", 1, "SUM belongs to file rules, which are not read yet"),
+        ("sum(*) > 1", 5, "only count takes *, so write sum(x)"),
+        ("count() > 1", 7, "expected a fact"),
+        ("count(a, b) > 1", 8, "expected ')', found ','"),
+        ("sum(DISTINCT a) > 1", 5, "DISTINCT stands only in count(DISTINCT x); write sum(x)"),
+        ("count(*) FILTER (a) > 1", 18, "write FILTER (WHERE …)"),
+        ("a FILTER (WHERE b)", 3, "FILTER stands after an aggregate of a file rule"),
+        ("a = b WHERE c", 7, "WHERE stands only in FILTER (WHERE …)"),
         ("avg(a) > 1", 1, "write sum(x) <= 5 * count(x)"),
     ],
 )

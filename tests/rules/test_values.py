@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
+import re
 from datetime import date, datetime
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from emma_core.errors import CallerError
 from emma_core.nouns import FactType
@@ -93,3 +98,17 @@ def test_a_text_outside_its_values_names_the_nearest() -> None:
 def test_an_integer_too_long_to_spell_is_refused() -> None:
     with pytest.raises(CallerError, match="more than 12 digits"):
         read_value("number", 10**5000, name="x")
+
+
+@given(st.one_of(st.floats(allow_nan=False, allow_infinity=False), st.decimals(-(10**12), 10**12, places=6).map(float)))
+@settings(deadline=None, max_examples=2000)
+def test_a_float_is_read_as_the_shortest_decimal_that_gives_it_back(raw: float) -> None:
+    exact = Fraction(repr(raw))
+    millionths = math.floor(abs(exact) * 10**6 + Fraction(1, 2))
+    if millionths >= 10**18:
+        with pytest.raises(CallerError, match="12 digits"):
+            read_value("number", raw, name="x")
+        return
+    read = read_value("number", raw, name="x")
+    assert Fraction(str(read)) == Fraction(millionths if raw >= 0 else -millionths, 10**6)
+    assert str(read) == format(Decimal(str(read)), "f") and not re.search(r"\.[0-9]*0$|^-0$", str(read))

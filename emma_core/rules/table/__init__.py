@@ -1,0 +1,9 @@
+"""Turn typed predicates into Polars expressions, and hold whole tables against rules; loaded only where it is used."""
+
+from emma_core.rules.table.examples import of_examples
+from emma_core.rules.table.expressions import Emitter, emit
+from emma_core.rules.table.files import duplicates, totals
+from emma_core.rules.table.functions import differs
+from emma_core.rules.table.records import Outcomes, outcomes
+
+__all__ = ["Emitter", "Outcomes", "differs", "duplicates", "emit", "of_examples", "outcomes", "totals"]
