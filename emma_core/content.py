@@ -6,7 +6,7 @@ import difflib
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,7 +24,7 @@ N = TypeVar("N", bound=Noun)
 
 WORDING_NAMES = ("rule", "finding", "values")
 """What an override template's words may name."""
-FOLDERS = ("blueprints", "override-templates", "rules")
+FOLDERS = ("blueprints", "override-templates", "rules", "tables")
 """The folders of content that are read; a file in them that is not read is a mistake."""
 
 
@@ -34,9 +34,13 @@ class Content:
 
     rulesets: tuple[tuple[str, RuleSet], ...]
     """With the file each was read from, relative to the folder."""
+    on_demand: dict[str, Path]
+    """Files of rule sets that are read when they are first named, by name and edition."""
     facts: dict[str, dict[str, FactSpec]]
     roles: dict[str, str]
     templates: tuple[OverrideTemplate, ...]
+    tables: dict[str, frozenset[str]]
+    """Reference tables by name, for `in_table`."""
     blueprints: tuple[Blueprint, ...]
 
 
@@ -59,27 +63,46 @@ def load(folder: Path) -> Content:
     if not folder.is_dir():
         raise AuthorError(f"{folder}: there is no such folder of content")
     rulesets: list[tuple[str, RuleSet]] = []
+    on_demand: dict[str, Path] = {}
     facts: dict[str, dict[str, FactSpec]] = {}
     roles: dict[str, str] = {}
     for path in sorted(folder.glob("*.json")):
-        found, declared, titled = _index(path)
-        if twice := sorted(set(roles) & set(titled)):
+        found, index = _index(path)
+        if twice := sorted(set(roles) & set(index.roles)):
             raise AuthorError(f"{path.name}: roles: {twice[0]!r} is declared twice in this folder")
-        roles |= titled
+        roles |= index.roles
+        on_demand |= {name: _of_folder(path, file, "on_demand") for name, file in index.on_demand.items()}
         rulesets += [(str(file.relative_to(folder)), ruleset) for file, ruleset in found]
-        for model, specs in declared.items():
+        for model, specs in index.facts.items():
             if model in facts:
                 raise AuthorError(f"{path.name}: facts: model {model!r} is declared twice in this folder")
             facts[model] = specs
     templates = sorted(folder.glob("override-templates/*.md"))
     agents = sorted([*folder.glob("*.yaml"), *folder.glob("blueprints/*.yaml")])
-    _all_read(folder, {*templates, *agents, *(folder / file for file, _ in rulesets), *folder.glob("*.json")})
+    tables = sorted(folder.glob("tables/*.txt"))
+    named = {*(folder / file for file, _ in rulesets), *on_demand.values()}
+    _all_read(folder, {*templates, *agents, *tables, *named, *folder.glob("*.json")})
     return Content(
         rulesets=tuple(rulesets),
+        on_demand=on_demand,
         facts=facts,
         roles=roles,
+        tables={path.stem: _table(path) for path in tables},
         templates=tuple(map(_template, templates)),
         blueprints=tuple(map(read_blueprint, agents)),
+    )
+
+
+def together(loaded: Sequence[Content]) -> Content:
+    """The content of several folders as one."""
+    return Content(
+        rulesets=tuple(pair for each in loaded for pair in each.rulesets),
+        on_demand={name: path for each in loaded for name, path in each.on_demand.items()},
+        facts={model: specs for each in loaded for model, specs in each.facts.items()},
+        roles={role: title for each in loaded for role, title in each.roles.items()},
+        tables={name: values for each in loaded for name, values in each.tables.items()},
+        templates=tuple(one for each in loaded for one in each.templates),
+        blueprints=tuple(one for each in loaded for one in each.blueprints),
     )
 
 
@@ -144,25 +167,56 @@ def _all_read(folder: Path, read: set[Path]) -> None:
             raise AuthorError(f"{name}: this file is not read; {said}, or take it away")
 
 
-def _index(path: Path) -> tuple[list[tuple[Path, RuleSet]], dict[str, dict[str, FactSpec]], dict[str, str]]:
+def read_ruleset(name: str, files: Mapping[str, Path]) -> RuleSet:
+    """The rule set of that name and edition, with the rules of the edition it extends. Raises `AuthorError`."""
+    file = files[name]
+    ruleset = _ruleset(read_json(_text(file), file.name), file.name)
+    if f"{ruleset.ruleset}@{ruleset.edition}" != name:
+        raise AuthorError(f"{files[name].name}: it holds {ruleset.ruleset}@{ruleset.edition}; the index says {name}")
+    if ruleset.extends is None:
+        return ruleset
+    if ruleset.extends not in files or ruleset.extends == name:
+        raise AuthorError(f"{files[name].name}: extends: no rule set {ruleset.extends!r} is in the index's 'on_demand'")
+    base = read_ruleset(ruleset.extends, {other: path for other, path in files.items() if other != name})
+    own = {rule.id: rule for rule in ruleset.rules}
+    inherited = {rule.id for rule in base.rules}
+    if strays := sorted(set(ruleset.without) - inherited):
+        raise AuthorError(f"{files[name].name}: without: {ruleset.extends} has no rule {strays[0]!r}")
+    kept = [own.pop(rule.id, rule) for rule in base.rules if rule.id not in ruleset.without]
+    return ruleset.model_copy(update={"rules": (*kept, *own.values())})
+
+
+def _index(path: Path) -> tuple[list[tuple[Path, RuleSet]], PackIndex]:
     raw = read_json(_text(path), path.name)
     if isinstance(raw, dict) and "ruleset" in raw:
-        return [(path, _ruleset(raw, path.name))], {}, {}
+        return [(path, _ruleset(raw, path.name))], PackIndex()
     index = _noun(PackIndex, raw, path.name)
     for model, specs in index.facts.items():
         for name, spec in specs.items():
             _declared(name, spec, f"{path.name}: facts: {model}: {name}")
-    found = []
-    for name in index.rulesets:
-        file = (path.parent / name).resolve()
-        if not file.is_relative_to(path.parent.resolve()) or not file.is_file():
-            raise AuthorError(f"{path.name}: rulesets: {name!r} is no file of this folder")
-        found.append((path.parent / name, _ruleset(read_json(_text(file), name), name)))
-    return found, index.facts, index.roles
+    files = [(_of_folder(path, name, "rulesets"), name) for name in index.rulesets]
+    return [(file, _ruleset(read_json(_text(file), name), name)) for file, name in files], index
+
+
+def _of_folder(index: Path, name: str, key: str) -> Path:
+    file = (index.parent / name).resolve()
+    if not file.is_relative_to(index.parent.resolve()) or not file.is_file():
+        raise AuthorError(f"{index.name}: {key}: {name!r} is no file of this folder")
+    return index.parent / name
+
+
+def _table(path: Path) -> frozenset[str]:
+    """The values of a table, one a line; a line that starts with `#` says where they come from."""
+    lines = _text(path).splitlines()
+    if not any(line.startswith("#") for line in lines):
+        raise AuthorError(f"{path.name}: line 1: a table says where it comes from; begin with a line '# source, date'")
+    return frozenset(line for line in lines if line and not line.startswith("#"))
 
 
 def _ruleset(raw: Any, where: str) -> RuleSet:
     ruleset = _noun(RuleSet, raw, where)
+    if not ruleset.rules and ruleset.extends is None:
+        raise AuthorError(f"{where}: rules: there is none; write one, or extend another edition")
     for rule in ruleset.rules:
         if twice := next((each for each in rule.applies_to if rule.applies_to.count(each) > 1), None):
             raise AuthorError(f"{where}: {rule.id}: applies_to: {twice!r} stands twice; keep one")
