@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from emma_core.backends.readers.lines import Fault, read_lines
     from emma_core.content import content_of
     from emma_core.errors import (
         AuthorError,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
         AuditEvent,
         Blueprint,
         Caller,
+        CheckEvent,
         Citation,
         Extracted,
         Fact,
@@ -38,10 +40,13 @@ if TYPE_CHECKING:
         Need,
         Override,
         OverrideTemplate,
+        Problem,
         Report,
         Rule,
         RuleSet,
+        Source,
         Span,
+        Table,
         Tenant,
         Turn,
         TurnEvent,
@@ -51,6 +56,7 @@ if TYPE_CHECKING:
     from emma_core.settings import Settings
 
 _HOMES = {
+    "emma_core.backends.readers.lines": ("Fault", "read_lines"),
     "emma_core.content": ("content_of",),
     "emma_core.errors": (
         "AuthorError",
@@ -75,6 +81,7 @@ _HOMES = {
         "AuditEvent",
         "Blueprint",
         "Caller",
+        "CheckEvent",
         "Citation",
         "Extracted",
         "Fact",
@@ -82,10 +89,13 @@ _HOMES = {
         "Need",
         "Override",
         "OverrideTemplate",
+        "Problem",
         "Report",
         "Rule",
         "RuleSet",
+        "Source",
         "Span",
+        "Table",
         "Tenant",
         "Turn",
         "TurnEvent",
@@ -106,6 +116,7 @@ __all__ = [
     "BlueprintError",
     "Caller",
     "CallerError",
+    "CheckEvent",
     "Citation",
     "Conflict",
     "Desk",
@@ -113,6 +124,7 @@ __all__ = [
     "EmmaError",
     "Extracted",
     "Fact",
+    "Fault",
     "Finding",
     "Forbidden",
     "Function",
@@ -124,13 +136,16 @@ __all__ = [
     "Override",
     "OverrideTemplate",
     "PackError",
+    "Problem",
     "Report",
     "Rule",
     "RuleError",
     "RuleSet",
     "Settings",
+    "Source",
     "Span",
     "StoreError",
+    "Table",
     "Tenant",
     "TrailError",
     "Turn",
@@ -138,6 +153,7 @@ __all__ = [
     "Value",
     "content_of",
     "hookimpl",
+    "read_lines",
 ]
 
 

@@ -10,6 +10,7 @@ import pluggy
 
 if TYPE_CHECKING:
     from emma_core.nouns import Extracted
+    from emma_core.ports import Reader
     from emma_core.rules import Function
 
 PROJECT = "emma"
@@ -36,6 +37,11 @@ def register_functions() -> Sequence[Function]:  # type: ignore[empty-body]
 @hookspec
 def register_extractors() -> Sequence[Extractor]:  # type: ignore[empty-body]
     """Readers of facts in free text."""
+
+
+@hookspec
+def register_readers() -> Mapping[str, Reader]:  # type: ignore[empty-body]
+    """Readers of file formats by name: each makes a table of facts of a file."""
 
 
 @hookspec

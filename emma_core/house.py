@@ -8,13 +8,27 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Se
 from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, date, datetime
 from math import isfinite
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from emma_core import audit, blueprints, overrides, packs, rules, runtime, settings
+from emma_core import audit, blueprints, checks, overrides, packs, rules, runtime, settings
 from emma_core.errors import CallerError, EmmaError, NotFound, OperatorError, TrailError
-from emma_core.nouns import Ask, Blueprint, Caller, Document, Override, Tenant, Turn, TurnEvent, plain_value
+from emma_core.nouns import (
+    Ask,
+    Blueprint,
+    Caller,
+    CheckEvent,
+    Document,
+    Finding,
+    Override,
+    Report,
+    Tenant,
+    Turn,
+    TurnEvent,
+    plain_value,
+)
 from emma_core.ports import TenantStore
 from emma_core.runtime import House
 
@@ -135,6 +149,51 @@ class Desk:
         async with aclosing(runtime.stream(self._house, self.caller, ask, facts or {})) as events:
             async for event in events:
                 yield event
+
+    async def check(self, source: object, **more: Any) -> Report:
+        """The whole report with its findings: `checking()` drained, with the same arguments."""
+        findings: list[Finding] = []
+        async for event in self.checking(source, **more):
+            findings += event.findings
+            if event.report is not None:
+                return event.report.model_copy(update={"findings": tuple(findings)})
+        raise OperatorError("The check ended without a report")  # checking() always yields one, or raises
+
+    async def checking(
+        self,
+        source: object,
+        *,
+        rules: str | Sequence[str],
+        engine: str = "polars",
+        tables: Mapping[str, Path] | None = None,
+        as_of: date | None = None,
+        limit: int | None = None,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> AsyncGenerator[CheckEvent, None]:
+        """The check as it happens; its last event carries the report, sealed, without the findings told before.
+
+        `source`: a path, a Polars or pandas frame, or an iterable of mappings. `limit`: how many findings are listed;
+        all are counted. `stop`: once it says True the check ends and its report is partial. Raises `CallerError`,
+        `NotFound` or `PackError` where the source or the rules cannot be read. Then nothing was written.
+        """
+        await self._known()
+        if limit is not None and limit < 0:
+            raise CallerError(f"limit: {limit} is below 0; list none with 0")
+        order = checks.Order(
+            source=source,
+            rules=(rules,) if isinstance(rules, str) else tuple(rules),
+            as_of=as_of or self._house.clock().astimezone().date(),
+            engine=engine,
+            tables=tables or {},
+            limit=limit,
+        )
+        async with aclosing(self._checks(order, stop)) as events:
+            async for event in events:
+                yield event
+
+    def _checks(self, order: checks.Order, stop: Callable[[], bool]) -> AsyncGenerator[CheckEvent, None]:
+        house = self._house
+        return checks.stream(house.packs, self._store, self.caller, order, clock=house.clock, stop=stop)
 
     async def overrides(self) -> list[Override]:
         """Every override of this tenant as it stands now, in the order of their ids."""

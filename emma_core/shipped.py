@@ -6,7 +6,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from emma_core.errors import MissingExtra
 from emma_core.hookspecs import hookimpl
+from emma_core.nouns import FactSpec, Table
+from emma_core.ports import Reader
 
 
 @hookimpl
@@ -26,7 +29,35 @@ def register_backends() -> Mapping[str, Mapping[str, Callable[..., Any]]]:
         "registry": {"sqlite": _sqlite_registry},
         "index": {"memory": _word_index},
         "model": {"offline": _offline, "*": _langchain},
+        "engine": {"closures": _closures, "polars": _polars, "spark": _spark},
     }
+
+
+@hookimpl
+def register_readers() -> Mapping[str, Any]:
+    """Readers of CSV, JSON lines and Parquet; each is imported when it reads."""
+    return {
+        "csv": _Late("CsvReader", (".csv", ".tsv", ".tab")),
+        "json_lines": _Late("JsonLinesReader", (".jsonl", ".ndjson")),
+        "parquet": _Late("ParquetReader", (".parquet", ".pq")),
+    }
+
+
+class _Late:
+    """A reader that is imported when it reads."""
+
+    model: str | None = None
+
+    def __init__(self, name: str, suffixes: tuple[str, ...]) -> None:
+        self._name = name
+        self.suffixes = suffixes
+
+    def read(self, path: Path, facts: Mapping[str, FactSpec], *, edition: str | None) -> Table:
+        """The table that the reader makes of it."""
+        from emma_core.backends import readers
+
+        reader: Reader = getattr(readers, self._name)()
+        return reader.read(path, facts, edition=edition)
 
 
 def _sqlite_store(address: str) -> Any:
@@ -51,6 +82,30 @@ def _offline(address: str) -> Any:
     from emma_core.backends.offline import OfflineModel
 
     return OfflineModel(address)
+
+
+def _closures(address: str) -> Any:
+    from emma_core.backends.closure_engine import ClosureEngine
+
+    return ClosureEngine()
+
+
+def _polars(address: str) -> Any:
+    try:
+        from emma_core.backends.polars_engine import PolarsEngine
+    except ImportError as error:
+        raise MissingExtra("Engine 'polars'", "files") from error
+
+    return PolarsEngine()
+
+
+def _spark(address: str) -> Any:
+    try:
+        from emma_core.backends.spark_engine import SparkEngine
+    except ImportError as error:
+        raise MissingExtra("Engine 'spark'", "spark") from error
+
+    return SparkEngine()
 
 
 def _langchain(address: str) -> Any:

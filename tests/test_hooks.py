@@ -31,6 +31,17 @@ def test_hook_register_extractors() -> None:
     assert {one.fact: str(one.value) for one in read} == {"dti": "0.41", "loan_type": "fha"}
 
 
+async def test_hook_register_readers(tmp_path: Path) -> None:
+    readers = packs.find().readers()
+    (tmp_path / "loans.csv").write_text("dti\n0.47\n")
+
+    assert {"lar", "csv", "json_lines", "parquet"} <= set(readers)
+    assert (readers["lar"].model, readers["csv"].model) == ("mortgage.lar", None)
+    async with Emma.open(Settings(store=f"sqlite:///{tmp_path}/emma.db")) as emma:
+        report = await emma.tenant("default").check(tmp_path / "loans.csv", rules="mortgage/lender_policy")
+    assert (report.records, report.findings[0].record, report.findings[0].outcome) == (1, 1, "failed")
+
+
 def test_hook_register_roles() -> None:
     roles = packs.find().roles()
 

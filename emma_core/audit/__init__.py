@@ -1,8 +1,9 @@
 """The audit room: writes turns on the sealed trail, verifies it, exports it, and tells what it says."""
 
 from emma_core.audit.export import Export, read_export, write_export
+from emma_core.audit.merkle import MerkleTree
 from emma_core.audit.reading import as_sealed, decision, export_trail, read, suggestion, verify_trail
-from emma_core.audit.recording import TurnRecord, recover
+from emma_core.audit.recording import TurnRecord, record_check, recover
 from emma_core.audit.sealing import commitment, sealing
 from emma_core.audit.timeline import Episode, Happening, timeline
 from emma_core.audit.verify import Verification, Verifier, verify
@@ -11,6 +12,7 @@ __all__ = [
     "Episode",
     "Export",
     "Happening",
+    "MerkleTree",
     "TurnRecord",
     "Verification",
     "Verifier",
@@ -20,6 +22,7 @@ __all__ = [
     "export_trail",
     "read",
     "read_export",
+    "record_check",
     "recover",
     "sealing",
     "suggestion",

@@ -1,4 +1,4 @@
-"""Writes a turn on its tenant's trail: judged before a word is spoken, then its one end."""
+"""Writes on a tenant's trail: a turn, judged before a word is spoken, then its one end; and a check, at its end."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import asyncio
 import json
 import logging
 import secrets
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from emma_core.audit.sealing import sealing
 from emma_core.errors import Conflict, StoreError
-from emma_core.nouns import Answer, Document, Finding, Sealed, TrailKind, Turn
+from emma_core.nouns import Answer, Document, Finding, Report, Sealed, TrailKind, Turn
 from emma_core.ports import Seal, TenantStore
 
 OPEN = "open_turn"
@@ -157,6 +157,43 @@ async def recover(store: TenantStore, clock: Callable[[], datetime]) -> int:
         except StoreError as error:  # another process was faster at the same recovery
             _LOG.info("%s", error)
     return ended
+
+
+async def record_check(
+    store: TenantStore, report: Report, *, hashes: Mapping[str, str], clock: Callable[[], datetime]
+) -> Sealed:
+    """The check is on paper: hashes of the file and the rules, what came of it, and the root over its findings.
+
+    `hashes`: by rule set with its edition, the hash of its rules. The file's name lies in the payload.
+    """
+    outcome = {
+        "check": report.id,
+        "verdict": report.verdict,
+        "partial": report.partial,
+        "file_hash": report.file_hash,
+        "records": report.records,
+        "rulesets": [{"ruleset": name, "hash": hashes[name]} for name in report.rulesets],
+        "packs": [stamp.plain() for stamp in report.packs],
+        "as_of": report.as_of.isoformat(),
+        "engine": report.engine,
+        "found": report.found,
+        "root": report.root,
+        "counts": [
+            {"rule": each.rule, "failed": each.failed, "undetermined": each.undetermined, "broken": each.broken}
+            for each in report.counts
+        ],
+    }
+    seal = sealing(
+        tenant=store.tenant,
+        kind="checked",
+        caller=report.caller,
+        outcome=outcome,
+        payload={"file": report.file, "checked_at": report.checked_at.isoformat()},
+        subject=report.id,
+        now=clock(),
+        salt=secrets.token_bytes(32),
+    )
+    return await store.append(seal)
 
 
 def _outcome(finding: Finding) -> dict[str, Any]:

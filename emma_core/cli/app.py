@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from emma_core.cli import ask, audit, blueprints, chat, demo, doctor, overrides, packs, rules, schemas, tenants
+from emma_core.cli import ask, audit, blueprints, chat, check, demo, doctor, overrides, packs, rules, schemas, tenants
 
 app = typer.Typer(
     name="emma",
@@ -41,6 +41,7 @@ def emma(
 app.command()(demo.demo)
 app.command()(ask.ask)
 app.command()(chat.chat)
+app.command()(check.check)
 app.add_typer(rules.app, name="rules")
 app.add_typer(blueprints.app, name="blueprints")
 app.add_typer(packs.app, name="packs")

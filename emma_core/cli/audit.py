@@ -170,10 +170,17 @@ def _tell(episodes: list[Episode], beside: dict[int, str]) -> None:
         console.print(_told(episode))
         for each in episode.events:
             if each.seq in beside:
-                said = json.dumps(json.loads(beside[each.seq]), indent=2, ensure_ascii=False)
-                console.print(screen.visible(said), soft_wrap=True)
+                console.print(screen.visible(_laid_out(beside[each.seq])), soft_wrap=True)
     if not episodes:
         console.print("The trail is empty here; `emma ask` writes on it.")
+
+
+def _laid_out(payload: str) -> str:
+    """The payload for people; one that somebody broke as it lies there."""
+    try:
+        return json.dumps(json.loads(payload), indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return payload
 
 
 def _told(episode: Episode) -> Text:
@@ -183,22 +190,23 @@ def _told(episode: Episode) -> Text:
 
     said = Text(visible(f"{episode.turn or 'decision'}  {episode.conversation or ''}"), "bold")
     if episode.verdict:
-        said.append(f"  {episode.verdict}", "yellow" if episode.verdict != "clear" else "green")
+        said.append(visible(f"  {episode.verdict}"), "yellow" if episode.verdict != "clear" else "green")
     for each in episode.events:
         said.append(f"\n  #{each.seq:<5} {each.kind:<10} {each.at[:19].replace('T', ' ')}  ", "not bold")
         said.append(visible(each.caller), "not bold")
     for finding in episode.findings:
         if finding.get("outcome") != "passed":
             lifted = f" (override {finding['override']})" if "override" in finding else ""
-            said.append(f"\n         {finding.get('outcome'):<13}{finding.get('rule')}{lifted}", "not bold")
+            said.append(
+                "\n         " + visible(f"{finding.get('outcome')!s:<13}{finding.get('rule')}{lifted}"), "not bold"
+            )
     passed = sum(finding.get("outcome") == "passed" for finding in episode.findings)
     said.append(f"\n         passed       {passed} more" if passed else "", "not bold dim")
     if episode.decision:
+        line = f"{episode.decision.get('decision')} {episode.decision.get('rule')} as {episode.decision.get('role')}"
         said.append(
-            f"\n         {episode.decision.get('decision')} {episode.decision.get('rule')} as"
-            f" {episode.decision.get('role')} (override {str(episode.decision.get('override'))[:12]})",
-            "not bold",
+            "\n         " + visible(f"{line} (override {str(episode.decision.get('override'))[:12]})"), "not bold"
         )
     if episode.reason:
-        said.append(f"\n         stopped: {episode.reason}", "not bold red")
+        said.append("\n         " + visible(f"stopped: {episode.reason}"), "not bold red")
     return said.append("\n")

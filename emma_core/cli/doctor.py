@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from emma_core.packs import Packs
     from emma_core.settings import Settings
 
-EXTRAS = {"langchain": "langchain"}
+EXTRAS = {"files": "polars", "langchain": "langchain", "spark": "pyspark"}
 """By extra, the module that tells whether it is installed."""
 
 

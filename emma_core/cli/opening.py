@@ -50,7 +50,7 @@ async def desk(
         )
     if reading:
         there(chosen)
-    async with Emma.open(chosen) as emma:
+    async with Emma.open(chosen, recover=not reading) as emma:
         _known(roles or (), emma.packs.roles())
         yield emma.tenant(tenant or chosen.tenant, user="local" if user is None else user, roles=roles or ())
 

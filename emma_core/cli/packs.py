@@ -74,6 +74,7 @@ def shown(name: PackName, format: OneFormat = "text") -> None:
         "Hash": [pack.hash],
         "Health": [pack.problem or "healthy"],
         "Rule sets": [f"{_named(each)}: {show.many(len(each.rules), 'rule')}" for each in pack.rulesets],
+        "On demand": list(pack.on_demand),
         "Facts": [f"{model}: {', '.join(specs)}" for model, specs in pack.facts.items()],
         "Overrides": [
             f"{each.id}: {each.title}, by {' or '.join(each.granted_by)}" for each in pack.templates.values()

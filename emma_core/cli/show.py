@@ -20,7 +20,10 @@ Format = Literal["text", "json", "jsonl"]
 NARROW = 60
 """Columns below which columns are told below each other, so that no word breaks."""
 
-_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]")
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
+    "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff]"
+)
 
 
 def screen(*, plain: bool = False, stderr: bool = False) -> Console:
@@ -58,7 +61,14 @@ def many(count: int, noun: str) -> str:
 def data(said: Any, *, indent: int | None = 2) -> None:
     """The value stands on stdout as JSON."""
     wide = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    sys.stdout.write(json.dumps(said, ensure_ascii=not wide, indent=indent) + "\n")
+    text = json.dumps(said, ensure_ascii=not wide, indent=indent)
+    # JSON may say any character by its number, and a terminal obeys some of those that it leaves as they are
+    sys.stdout.write(_UNSEEN.sub(_escaped, text) + "\n")
+
+
+def _escaped(found: re.Match[str]) -> str:
+    character = found.group()
+    return json.dumps(character)[1:-1] if character not in "\r\x7f" else f"\\u{ord(character):04x}"
 
 
 def listed(plain: Iterable[Mapping[str, Any]], format: Format) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator
 
 from rich.console import Console, Group, RenderableType
@@ -133,7 +134,10 @@ def trail(sealed: Iterable[Sealed]) -> Fitted:
 
 
 def _onward(turn: Turn) -> Iterator[RenderableType]:
-    start, more = f"emma chat {visible(turn.blueprint)}", f"--conversation {visible(turn.ask.conversation)}"
+    start, more = (
+        f"emma chat {visible(turn.blueprint)}",
+        f"--conversation {shlex.quote(visible(turn.ask.conversation))}",
+    )
     yield Fitted(field("Go on", *_command(f"{start} {more}")), Group(field("Go on"), *_command(start, more)))
 
 

@@ -124,3 +124,16 @@ def test_an_export_writes_over_no_file_and_leaves_no_half(emma, asked, tmp_path)
     assert said.code == unknown.code == 2
     assert (tmp_path / "trail.jsonl").read_text() == "mine"
     assert sorted(path.name for path in tmp_path.glob("*.jsonl*")) == ["trail.jsonl"]
+
+
+def test_json_says_by_its_number_what_a_terminal_would_obey(emma):
+    said = emma("ask", "loan_officer", "Is 41% DTI fine? \u009b2J\u202e\u061c", "--format", "json")
+
+    assert not {"\u009b", "\u202e", "\u061c"} & set(said.out)
+    assert "\u009b2J\u202e\u061c" in said.json["ask"]["words"]
+
+
+def test_the_command_to_go_on_cannot_be_another_command(emma):
+    said = emma("ask", "loan_officer", "Is 41% DTI fine?", "--conversation", "x; rm -rf ~")
+
+    assert "--conversation 'x; rm -rf ~'" in " ".join(said.out.split())

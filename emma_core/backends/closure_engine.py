@@ -1,0 +1,100 @@
+"""Holds a table's rows against predicates one by one, by the same closures that judge a turn."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from emma_core.backends.readers.batches import batches_of
+from emma_core.nouns import Table
+from emma_core.nouns.table import RECORD
+from emma_core.ports import Stretch
+from emma_core.rules import ROWS, CompiledRule, Totals, closures, duplicates
+from emma_core.rules.tree import totals
+from emma_core.rules.values import plain
+
+if TYPE_CHECKING:
+    import polars as pl
+
+SIZE = 20_000
+"""Records that are held against the rules between two looks at the clock."""
+
+
+class ClosureEngine:
+    """The engine of small files, and the one the others are held to."""
+
+    name = "closures"
+
+    def standing(
+        self, table: Table, rules: Sequence[CompiledRule], shared: Mapping[str, Any]
+    ) -> Generator[Stretch, None, None]:
+        """All records in order, and those for which some predicate is not TRUE."""
+        with closing(batches_of(table.frame, table.feed, SIZE)) as batches:
+            for batch in batches:
+                standing: list[tuple[Mapping[str, Any], Sequence[int]]] = []
+                for facts in typed_rows(batch, shared):
+                    if facts[RECORD] in table.unread:
+                        continue
+                    if numbers := [number for number, rule in enumerate(rules) if not _holds(rule, facts)]:
+                        standing.append((facts, numbers))
+                yield Stretch(batch.height, standing)
+
+    def totals(
+        self, table: Table, rules: Sequence[CompiledRule], shared: Mapping[str, Any]
+    ) -> Sequence[Totals | Exception]:
+        """By rule, what all records come to."""
+        rows = _rows(table)
+        # a record that nobody could read counts among them, and is like no other
+        told = [row for row in rows if row[RECORD] not in table.unread]
+        return [_totals(rule, {**shared, ROWS: rows if rule.rule.unique is None else told}) for rule in rules]
+
+    def alike(self, table: Table, rule: CompiledRule, shared: Mapping[str, Any]) -> list[list[Mapping[str, Any]]]:
+        """The records that a rule's `unique` finds alike, group by group."""
+        rows = [row for row in _rows(table) if row[RECORD] not in table.unread]
+        return [[rows[place] for place in group] for group in duplicates(rule, shared, rows)]
+
+
+def typed_row(row: Mapping[str, Any], shared: Mapping[str, Any]) -> dict[str, Any]:
+    """A row as the rules read facts: exact numbers without trailing zeros, lists as tuples, no NULL."""
+    facts = dict(shared)
+    facts.update((name, _plain(value)) for name, value in row.items() if value is not None)
+    return facts
+
+
+def typed_rows(batch: pl.DataFrame, shared: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The batch's rows as the rules read facts: exact numbers without trailing zeros, lists as tuples."""
+    # a text is a text in any engine; a row has a hundred of them, so they are left alone
+    changed = [name for name, kind in batch.schema.items() if kind.base_type().__name__ in ("Decimal", "List")]
+    for row in batch.iter_rows(named=True):
+        for name in changed:
+            row[name] = _plain(row[name])
+        yield {**shared, **row}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return plain(value)
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _holds(rule: CompiledRule, facts: Mapping[str, Any]) -> bool:
+    try:
+        return rule.decide(facts) is True
+    except Exception:  # whoever explains it says what was raised
+        return False
+
+
+def _rows(table: Table) -> list[Mapping[str, Any]]:
+    """Every record; nothing is known of one that could not be read, and it counts."""
+    batches = batches_of(table.frame, table.feed, SIZE)
+    return [row for batch in batches for row in typed_rows(batch, {})]
+
+
+def _totals(rule: CompiledRule, facts: Mapping[str, Any]) -> Totals | Exception:
+    nodes = [node for part in (rule.when, rule.require) if part is not None for node in totals(part)]
+    try:
+        return {node: closures.emit(node, rule.functions, rule.tables)(facts) for node in nodes}
+    except Exception as error:  # a function's body may raise anything
+        return error

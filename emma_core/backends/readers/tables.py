@@ -1,0 +1,108 @@
+"""Lays batches of raw values out as a table: columns that are facts, typed; rows that are not, named."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date
+from typing import TYPE_CHECKING
+
+from emma_core.backends.readers import door
+from emma_core.backends.readers.batches import blank_rows, frame_of
+from emma_core.errors import CallerError
+from emma_core.nouns import FactSpec, Feed, Problem, Source, Table
+from emma_core.nouns.table import RECORD
+
+if TYPE_CHECKING:
+    import polars as pl
+
+KEYS = ("id", "key")
+"""Columns that name a record for people, the first that is there."""
+SIZE = 50_000
+"""Records that are read together."""
+
+_READ_ON = date(2026, 11, 23)
+_OURS = "Emma, form of records"
+UNICODE = Source(kind="policy", citation=_OURS, note="text is UTF-8", read_on=_READ_ON)
+CSV = Source(kind="standard", citation="RFC 4180, section 2", note="each line has as many fields", read_on=_READ_ON)
+JSON = Source(kind="policy", citation=_OURS, note="a record is one object of facts", read_on=_READ_ON)
+_TYPES = Source(kind="policy", citation=_OURS, note="a value is of its fact's type", read_on=_READ_ON)
+
+
+def facts_among(columns: Sequence[str], facts: Mapping[str, FactSpec], *, where: str) -> tuple[str, ...]:
+    """The columns that are facts. Raises `CallerError` where none is, or one stands twice."""
+    twice = next((name for place, name in enumerate(columns) if name and name in columns[:place]), None)
+    if twice is not None:
+        raise CallerError(f"{where}: the column {twice!r} stands twice; give one another name")
+    if RECORD in columns and RECORD in facts:
+        raise CallerError(f"{where}: the column {RECORD!r} is Emma's own count of records; give yours another name")
+    found = tuple(name for name in columns if name in facts)
+    if not found:
+        near = difflib.get_close_matches(columns[0] if columns else "", list(facts), n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else f"; the facts are {sorted(facts)[:20]}"
+        raise CallerError(f"{where}: none of its columns {list(columns)[:20]} is a fact of these rules{hint}")
+    return found
+
+
+def table_of(
+    batches: Callable[[], Iterator[pl.DataFrame]],
+    facts: Mapping[str, FactSpec],
+    columns: Sequence[str],
+    *,
+    where: str,
+    faults: Sequence[Problem] = (),
+    filed: bool,
+) -> Table:
+    """The table of raw batches, each with `record` and its columns; they are read once now to find the misfits.
+
+    `faults`: the records that are none, blank in the batches. `filed`: every value is a text of a file.
+    """
+    import polars as pl
+
+    names = facts_among(columns, facts, where=where)
+    key = next((name for name in KEYS if name in columns), None)
+    carried = (key,) if key is not None and key not in names else ()
+    unread = {problem.record for problem in faults if problem.record is not None}
+
+    def read(batch: pl.DataFrame) -> tuple[pl.DataFrame, list[door.Misfit]]:
+        made, misfits = door.typed(batch, facts, names, filed=filed)
+        made = made.with_columns([batch[name].cast(pl.String, strict=False) for name in carried])
+        return blank_rows(made, unread) if unread else made, [each for each in misfits if each.record not in unread]
+
+    def whole(columns: list[str] | None) -> Iterator[pl.DataFrame]:
+        yield from (read(batch)[0] for batch in batches())
+
+    records, problems, feed = 0, list(faults), Feed()
+    for batch in batches():
+        records += batch.height
+        problems += _problems(read(batch)[1])
+    return Table(
+        frame=frame_of(whole, {**door.schema_of(facts, names), **dict.fromkeys(carried, pl.String)}, feed),
+        feed=feed,
+        records=records,
+        problems=tuple(sorted(problems, key=lambda each: each.record or 0)),
+        unread=frozenset(each.record for each in problems if each.record is not None),
+        key=key,
+    )
+
+
+def _problems(misfits: Sequence[door.Misfit]) -> Iterator[Problem]:
+    """One problem a record, naming every fact that does not fit."""
+    by_record: dict[int, list[door.Misfit]] = {}
+    for each in misfits:
+        by_record.setdefault(each.record, []).append(each)
+    for record, found in by_record.items():
+        yield Problem(
+            record=record,
+            rule="global.file.values",
+            message="; ".join(each.why for each in found),
+            source=_TYPES,
+            fields=tuple(each.fact for each in found),
+        )
+
+
+def dated_by(frame: pl.LazyFrame, fact: str, day: date) -> pl.LazyFrame:
+    """The frame with a column `as_of`: a date fact where the row says it, else that day."""
+    import polars as pl
+
+    return frame.with_columns(pl.col(fact).fill_null(pl.lit(day)).alias("as_of"))

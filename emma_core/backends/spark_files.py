@@ -1,0 +1,134 @@
+"""Works out in Spark what file rules ask of all records: totals, and which records are alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from emma_core import canonical
+from emma_core.backends.spark_bodies import Raises, Reads, register, typed
+from emma_core.nouns.table import RECORD
+from emma_core.rules import CompiledRule, Totals
+from emma_core.rules.aggregates import Failed
+from emma_core.rules.builtins import BUILTINS
+from emma_core.rules.spark import Emitter, Unwritten, spelling, type_of
+from emma_core.rules.tree import Aggregate, Call, Node, Unique, walk
+from emma_core.rules.tree import names as names_of
+from emma_core.rules.tree import totals as totals_of
+from emma_core.rules.values import plain
+
+
+def totals(spark: SparkSession, frame: DataFrame, rule: CompiledRule, shared: Mapping[str, Any]) -> Totals:
+    """What all records come to, for `judge(rule, …, rows=…)`."""
+    asking = _Asking(spark, frame, rule, shared)
+    nodes = totals_of(rule.predicate)
+    found: dict[Aggregate | Unique, Any] = {node: asking.unique(node) for node in nodes if isinstance(node, Unique)}
+    return found | asking.aggregated([node for node in nodes if isinstance(node, Aggregate)])
+
+
+def alike(
+    spark: SparkSession, frame: DataFrame, rule: CompiledRule, shared: Mapping[str, Any]
+) -> list[list[Mapping[str, Any]]]:
+    """The records that a rule's `unique` finds alike, group by group in the order of their first, which comes with the
+    facts that the rule reads."""
+    asking = _Asking(spark, frame, rule, shared)
+    nodes = [node for node in totals_of(rule.predicate) if isinstance(node, Unique)]
+    found = sorted(row["records"] for node in nodes for row in asking.groups(node).collect())
+    if not found:
+        return []
+    names = [name for name in frame.columns if name == RECORD or name in rule.specs]
+    firsts = spark.createDataFrame([(group[0],) for group in found], f"`{RECORD}` BIGINT")
+    rows = frame.select(*names).join(firsts, RECORD).collect()
+    said = {row[RECORD]: {name: typed(value) for name, value in row.asDict().items()} for row in rows}
+    return [[said[group[0]], *({RECORD: number} for number in group[1:])] for group in found]
+
+
+class _Asking:
+    """A frame, and what a rule asks of all its records; what SQL cannot say is registered as it is met."""
+
+    def __init__(self, spark: SparkSession, frame: DataFrame, rule: CompiledRule, shared: Mapping[str, Any]) -> None:
+        self._spark = spark
+        self._frame = frame
+        self._rule = rule
+        self._constants = {name: value for name, value in shared.items() if name not in frame.columns}
+        self._emitter = Emitter(rule.functions, rule.tables, columns=frame.columns, constants=self._constants)
+
+    def aggregated(self, nodes: Sequence[Aggregate]) -> dict[Aggregate | Unique, Any]:
+        """What each aggregate comes to, all in one pass; `Failed` where a function raised."""
+        if not nodes:
+            return {}
+        asked = [self._aggregate(node) for node in nodes]
+        columns = [f"{text} AS `came {index}`" for index, (text, _) in enumerate(asked)]
+        columns += [f"bool_or({raises}) AS `raised {index}`" for index, (_, raises) in enumerate(asked)]
+        row = self._frame.selectExpr(*columns).collect()[0]
+        came: dict[Aggregate | Unique, Any] = {}
+        for index, node in enumerate(nodes):
+            value = row[f"came {index}"]
+            broken = Failed(_called(node)[0]) if row[f"raised {index}"] else None
+            came[node] = broken or (plain(value) if isinstance(value, Decimal) else value)
+        return came
+
+    def unique(self, node: Unique) -> bool | Failed | None:
+        """TRUE where no two are alike, FALSE where some are, None where one does not say what is asked of it."""
+        if node.where is not None:
+            _, raises = self._read(_counting(node.where))
+            if self._frame.where(raises).limit(1).collect():
+                return Failed(_called(node.where)[0])
+        if self.groups(node).limit(1).collect():
+            return False
+        return None if self._within(node).where("NOT said").limit(1).collect() else True
+
+    def groups(self, node: Unique) -> DataFrame:
+        """The records that are alike, a list in each row."""
+        grouped = self._within(node).where("said").groupBy(*(f"s{index}" for index in range(len(node.subjects))))
+        return grouped.agg(F.sort_array(F.collect_list(RECORD)).alias("records")).where("size(records) > 1")
+
+    def _within(self, node: Unique) -> DataFrame:
+        """The records that `when` does not excuse, with what they say, and whether they say all that is asked."""
+        subjects = [f"{self._emitter.text(part)} AS s{index}" for index, part in enumerate(node.subjects)]
+        where = "TRUE" if node.where is None else self._read(_counting(node.where))[0]
+        rows = self._frame.selectExpr(f"`{RECORD}`", *subjects, f"{where} AS applies").where("applies IS NOT FALSE")
+        known = (f"s{index} IS NOT NULL" for index in range(len(node.subjects)))
+        return rows.selectExpr("*", f"coalesce(applies, FALSE) AND {' AND '.join(known)} AS said")
+
+    def _aggregate(self, node: Aggregate) -> tuple[str, str]:
+        """SQL of what it comes to, and of whether a function raises for a record."""
+        try:
+            return self._emitter.text(node), "FALSE"
+        except Unwritten:
+            reads, raises = self._read(node)
+            came = f"{node.function}({'DISTINCT ' if node.distinct else ''}{reads})"
+            return (f"CAST({came} AS {type_of(node.type, node.digits)})" if node.digits else came), raises
+
+    def _read(self, node: Aggregate) -> tuple[str, str]:
+        """SQL of what an aggregate reads of a record, and of whether a function raises there."""
+        try:
+            if node.where is None and node.subject is not None:
+                return self._emitter.text(node.subject), "FALSE"
+        except Unwritten:
+            pass  # its body has to run
+        names = [name for name in names_of(node) if name in self._frame.columns]
+        given = [spelling.name(name) for name in names]
+        kind = "BOOLEAN" if node.subject is None else type_of(node.subject.type, node.subject.digits)
+        made = (node, self._rule, names, self._constants)
+        reads = self._registered("reads", node, Reads(*made), kind, given)
+        return reads, self._registered("raises", node, Raises(*made), "BOOLEAN", given)
+
+    def _registered(self, verb: str, node: Node, body: Any, kind: str, given: Sequence[str]) -> str:
+        key = canonical.sha256([self._rule.hash, node.place.source, node.place.start, node.place.end])[:32]
+        return register(self._spark, f"emma_{verb}_{key}", body, kind, given)
+
+
+def _counting(node: Node) -> Aggregate:
+    """An aggregate that reads what a predicate comes to."""
+    return Aggregate("count", node, False, None, place=node.place, type="number")
+
+
+def _called(node: Node) -> list[str]:
+    """The functions of packs in a node, else any."""
+    called = {part.function for part in walk(node) if isinstance(part, Call)}
+    return sorted(called - BUILTINS.keys()) or sorted(called)

@@ -1,0 +1,36 @@
+"""Shows on stderr how far a check has come, where somebody is watching."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+from emma_core.cli.show import screen
+from emma_core.nouns import CheckEvent
+
+
+class Progress:
+    """A bar of records, which is gone once the check is over."""
+
+    def __init__(self) -> None:
+        console = screen(stderr=True)
+        columns = (TextColumn("Checking"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self._bar = Bar(*columns, console=console, transient=True, disable=not console.is_terminal)
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> Progress:
+        self._bar.start()
+        self._task = self._bar.add_task("", total=None)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def show(self, event: CheckEvent) -> None:
+        """The bar stands where the event is."""
+        if self._task is not None:
+            self._bar.update(self._task, completed=event.records, total=event.of)

@@ -1,0 +1,42 @@
+"""Hold a register against the HMDA edits on Spark and on Polars: the same findings, byte for byte."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+import pytest
+
+from benchmarks import lar_rows
+from emma_core import Emma, canonical
+
+
+@pytest.fixture
+def spark() -> Iterator[None]:
+    from emma_core.backends.spark_session import session
+
+    made = session()
+    yield
+    made.stop()
+
+
+@pytest.mark.parametrize(
+    ("rows", "wrong"), [(300, 0.5), pytest.param(10_000, 0.2, marks=pytest.mark.prove, id="10,000 rows")]
+)
+async def test_spark_and_polars_tell_the_same_of_a_register(
+    rows: int, wrong: float, opened: Callable[..., AbstractAsyncContextManager[Emma]], spark: None, tmp_path: Path
+) -> None:
+    file = tmp_path / "lar.txt"
+    lar_rows.write(file, rows, wrong=wrong)
+    with file.open("a", encoding="utf-8") as end:
+        end.write("2|too|few\n" + next(lar_rows.lines(1, wrong=0)) + "\n")
+    async with opened() as emma:
+        desk = emma.tenant("default")
+        by_spark, by_polars = [
+            await desk.check(file, rules="mortgage/hmda@2024", engine=engine) for engine in ("spark", "polars")
+        ]
+    one, other = ([canonical.text(found.plain()) for found in report.findings] for report in (by_spark, by_polars))
+    assert len(one) > rows * wrong
+    assert one == other
+    assert by_spark.root == by_polars.root
