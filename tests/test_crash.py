@@ -24,7 +24,7 @@ async def main():
         at_once = asyncio.Semaphore(4)
         async def one(n):
           async with at_once:
-            await asyncio.sleep(0.02)  # so that the kill falls among turns that have not begun, begun, and ended
+            await asyncio.sleep(0.1)  # so that the kill falls among turns that have not begun, begun, and ended
             turn = await desk.ask("loan_officer", f"Is {40 + n % 10}% debt-to-income fine?", conversation=f"c-{n % 7}")
             print(turn.id, flush=True)
         await asyncio.gather(*(one(n) for n in range(50)))
