@@ -106,7 +106,9 @@ class Emma:
         try:
             tenant = Tenant(id=id, title=title or id, created_at=self._house.clock().isoformat())
         except ValueError as error:
-            raise CallerError(f"Tenant {id!r}: {_first(error)}; write lower-case letters, digits, - and _") from error
+            raise CallerError(
+                f"Tenant {id!r} does not fit; write up to 63 lower-case letters, digits, - and _, not - or _ first"
+            ) from error
         await self._house.registry.create(tenant)
         return tenant
 

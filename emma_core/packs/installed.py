@@ -115,7 +115,7 @@ class Packs:
             late = [read for pack in self.healthy() for full, read in sorted(pack.on_demand.items()) if named in full]
             known |= {each.rule.id: each for read in late for each in read().rules}
         if id not in known:
-            raise NotFound(f"No rule {id!r}{near(id, known)}; `emma rules list` shows them")
+            raise NotFound(f"No rule {id!r}{near(id, known) or '; `emma rules list` shows them'}")
         return known[id]
 
     def template(self, id: str) -> OverrideTemplate:
