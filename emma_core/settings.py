@@ -24,6 +24,22 @@ class Settings(BaseSettings):
     """The address of documents and trails; a relative path is taken from the working directory."""
     database: str = ""
     """The address of the registry of tenants; empty: the same file as the store."""
+    database_owner: str = ""
+    """The address, on PostgreSQL, of the role that owns the tables: only `emma db` and `emma tenants` use it."""
+    database_replica: str = ""
+    """The address of a copy of the registry that may lag: lists and reports are read there."""
+    blobs: str = "file:.emma/blobs"
+    """The address of large content: a folder, or `azure-blob://account/container`."""
+    cache: str = "memory:"
+    """The address of the cache: in this process, or `redis://host:port/0` (`rediss:` with TLS)."""
+    secrets: str = "env:"
+    """Where `{secret:name}` in an address is read: the environment and `.env`, or `key-vault://vault.vault.azure.net`."""
+    answer_cache_seconds: int = 0
+    """How long an answer may be given again to the same prompt of the same tenant; 0: never."""
+    retain_offboarded_days: int = 35
+    """How many days an offboarded tenant's data is kept before `emma db retain` destroys it."""
+    retain_telemetry_days: int = 30
+    """How many days telemetry, spent idempotency keys and what else only helps to operate is kept."""
     index: str = "memory:"
     """The address of the word index."""
     model: str = "offline:"

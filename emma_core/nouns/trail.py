@@ -86,11 +86,3 @@ class Document(Noun):
     """Set by the store at each write."""
     expires_at: float | None = None
     """Unix seconds; past it the document is gone."""
-
-
-class Tenant(Noun):
-    """A customer's closed world."""
-
-    id: TenantId
-    title: str
-    created_at: str

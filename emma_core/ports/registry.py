@@ -1,0 +1,88 @@
+"""What Emma needs of a registry: the tenants of an installation, and each one's rows by handle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Protocol, TypeVar
+
+from emma_core.nouns import IdempotencyKey, Registered, Tenant, TenantState, UsageCount
+
+Row = TypeVar("Row", bound=Registered)
+
+
+class TenantRegistry(Protocol):
+    """One tenant's rows in the registry; no verb of it can name another tenant."""
+
+    tenant: str
+
+    async def one(self, noun: type[Row], *key: str) -> Row | None:
+        """The row of that key, or None."""
+
+    async def all(self, noun: type[Row]) -> list[Row]:
+        """Every row of that kind in the order of their keys, those whose time is over among them."""
+
+    async def put(self, row: Registered, *, new: bool = False) -> None:
+        """The row is there, over the one of the same key. `new`: raises `Conflict` where there is one."""
+
+    async def remove(self, noun: type[Registered], *key: str) -> bool:
+        """Gone; whether it was there."""
+
+    async def count(self, day: date, counters: Mapping[str, int], *, seen: int | None = None) -> bool:
+        """Each counter of that day has grown by so much. `seen`: the trail line up to which they were counted; where
+        the registry has seen it already, nothing was added and the answer is False: a line is never counted twice."""
+
+    async def counted(self) -> int:
+        """The trail line up to which usage was counted; 0 at first."""
+
+    async def usage(self, since: date, until: date) -> list[UsageCount]:
+        """What was used on the days from `since` to `until`, both included, by day and counter."""
+
+    async def claim(self, key: IdempotencyKey) -> IdempotencyKey | None:
+        """None: the key is claimed now and the caller goes on; else the unexpired one that is there, unchanged."""
+
+    async def settle(self, key: IdempotencyKey) -> None:
+        """The claimed key holds its result."""
+
+    async def release(self, key: str) -> None:
+        """The key may be claimed again: what it was claimed for came to nothing."""
+
+    async def census(self) -> Mapping[str, int]:
+        """How many rows are held of this tenant, by table; the erasure ledger and the tenant itself are not counted."""
+
+    async def purge(self) -> None:
+        """No row is held of this tenant but its erasure ledger and its own: `census()` has only zeros."""
+
+
+class Registry(Protocol):
+    """The tenants of this installation and their rows; `default` exists in a new one."""
+
+    async def open(self) -> None:
+        """Ready. Raises `StoreError` where it cannot be."""
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+    async def tenant(self, id: str) -> Tenant | None:
+        """The tenant, or None."""
+
+    async def tenants(self) -> list[Tenant]:
+        """All tenants by id."""
+
+    async def create(self, tenant: Tenant) -> None:
+        """It exists from now on. Raises `Conflict` where it did before."""
+
+    async def move(self, id: str, state: TenantState, *, was: Sequence[TenantState], at: str) -> Tenant:
+        """The tenant in its new state. Raises `NotFound`, or `Conflict` where it was in none of the states `was`."""
+
+    async def drop(self, id: str) -> None:
+        """The tenant is not known any more. Raises `Conflict` where rows of it are still held."""
+
+    def for_tenant(self, tenant: str) -> TenantRegistry:
+        """The handle of one tenant."""
+
+    async def upgrade(self, owner: str = "") -> list[str]:
+        """As `Store.upgrade`."""
+
+    async def downgrade(self, revision: str, owner: str = "") -> list[str]:
+        """As `Store.downgrade`."""
