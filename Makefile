@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 FRESH := $(VENV)/fresh
+AZURITE := tests/services/azurite/node_modules
 # -qq: errors only.
 PIP := -m pip -qq --disable-pip-version-check install
 PACKS := -e plugins/mortgage -e plugins/real_estate
@@ -12,7 +13,7 @@ SOURCES := constraints.txt pyproject.toml $(wildcard plugins/*/pyproject.toml pl
 .DELETE_ON_ERROR:
 .PHONY: test demo prove constraints clean browser
 
-test: $(VENV)/installed-all browser
+test: $(VENV)/installed-all $(AZURITE)/installed browser
 	$(BIN)/ruff check --quiet --output-format concise .
 	$(BIN)/ruff format --quiet --check .
 	$(BIN)/mypy --no-error-summary
@@ -29,7 +30,7 @@ browser:
 demo: $(VENV)/installed-light
 	@$(BIN)/emma demo
 
-prove: $(VENV)/installed-all
+prove: $(VENV)/installed-all $(AZURITE)/installed
 	$(BIN)/python $(PIP) -c constraints.txt -e '.[prove]'
 	$(BIN)/pytest -q -s -m prove
 	for proof in tests/prove/fuzz_*.py; do $(BIN)/python "$$proof" -runs=1000000 || exit 1; done
@@ -42,12 +43,18 @@ constraints:
 	mv $(FRESH)/set constraints.txt && rm -rf $(FRESH)
 
 clean:
-	rm -rf $(VENV) dist .emma .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(AZURITE) dist .emma .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 
 $(VENV)/installed-all: $(SOURCES) | $(BIN)/python
 	@echo "Installing Emma, both packs and the tools into $(VENV)."
 	@$(BIN)/python $(PIP) -c constraints.txt -e '.[all,dev]' $(PACKS)
 	@touch $@ $(VENV)/installed-light
+
+# A stand-in of Azure Blob Storage, for tests. Without npm they skip, saying so.
+$(AZURITE)/installed: tests/services/azurite/package-lock.json
+	@mkdir -p $(AZURITE)
+	@! command -v npm > /dev/null || npm ci --prefix tests/services/azurite --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
 
 $(VENV)/installed-light: $(SOURCES) | $(BIN)/python
 	@echo "Installing Emma and both packs into $(VENV)."
