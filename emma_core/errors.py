@@ -15,12 +15,15 @@
         ├── ModelError     a model does not answer
         └── MissingExtra   an optional dependency is not installed
 
-A text says what, where, and what to do; names stand in quotes. A failed or broken rule is no error but a `Finding`.
+A text says what, where, and what to do; names stand in quotes, and secrets are masked. A failed or broken rule is
+no error but a `Finding`.
 """
 
 from __future__ import annotations
 
 from typing import ClassVar
+
+from emma_core import redaction
 
 
 class EmmaError(Exception):
@@ -28,6 +31,9 @@ class EmmaError(Exception):
 
     status: ClassVar[int] = 500
     """The HTTP status that a web door answers with."""
+
+    def __str__(self) -> str:
+        return redaction.mask(super().__str__())
 
 
 class CallerError(EmmaError):

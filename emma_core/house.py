@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from emma_core import audit, blueprints, checks, overrides, packs, rules, runtime, settings
+from emma_core import audit, blueprints, checks, opening, overrides, packs, rules, runtime, settings
 from emma_core.errors import CallerError, EmmaError, NotFound, OperatorError, TrailError
 from emma_core.nouns import (
     Ask,
@@ -61,25 +61,10 @@ class Emma:
         something of it cannot be opened.
         """
         chosen = given or settings.load()
-        found = packs.find(plugins)
-        house = House(
-            settings=chosen,
-            packs=found,
-            store=found.backend("store", chosen.store),
-            registry=found.backend("registry", chosen.registry),
-            index=found.backend("index", chosen.index),
-            clock=clock,
-        )
-        try:
-            await house.store.open()
-            await house.registry.open()
-            emma = cls(house)
+        async with opening.opened(chosen, packs.find(plugins), clock=clock) as house:
             if recover:
                 await _recover(house)
-            yield emma
-        finally:
-            for each in (house.index, house.registry, house.store):
-                await each.close()
+            yield cls(house)
 
     @property
     def packs(self) -> packs.Packs:

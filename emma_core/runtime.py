@@ -29,7 +29,7 @@ from emma_core.nouns import (
     Value,
 )
 from emma_core.packs import Packs
-from emma_core.ports import Guard, Index, Model, Registry, Store, TenantStore
+from emma_core.ports import Blobs, Cache, Guard, Index, Model, Registry, Secrets, Store, TenantStore
 from emma_core.settings import Settings
 
 _LOG = logging.getLogger("emma")
@@ -40,7 +40,11 @@ class House:
     """All that is opened once and shared by every turn."""
 
     settings: Settings
+    """As they were given: a `{secret:name}` in an address stands there as it was written."""
     packs: Packs
+    secrets: Secrets
+    blobs: Blobs
+    cache: Cache
     store: Store
     registry: Registry
     index: Index

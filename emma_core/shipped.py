@@ -29,6 +29,9 @@ def register_backends() -> Mapping[str, Mapping[str, Callable[..., Any]]]:
         "registry": {"sqlite": _sqlite_registry},
         "index": {"memory": _word_index},
         "model": {"offline": _offline, "*": _langchain},
+        "blobs": {"file": _folder_blobs},
+        "cache": {"memory": _memory_cache},
+        "secrets": {"env": _env_secrets},
         "engine": {"closures": _closures, "polars": _polars, "spark": _spark},
     }
 
@@ -76,6 +79,24 @@ def _word_index(address: str) -> Any:
     from emma_core.backends.word_index import open_index
 
     return open_index(address)
+
+
+def _folder_blobs(address: str) -> Any:
+    from emma_core.backends.folder_blobs import open_blobs
+
+    return open_blobs(address)
+
+
+def _memory_cache(address: str) -> Any:
+    from emma_core.backends.memory_cache import open_cache
+
+    return open_cache(address)
+
+
+def _env_secrets(address: str) -> Any:
+    from emma_core.backends.env_secrets import open_secrets
+
+    return open_secrets(address)
 
 
 def _offline(address: str) -> Any:

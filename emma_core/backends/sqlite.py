@@ -15,7 +15,7 @@ from emma_core import canonical
 from emma_core.backends.sqlite_file import DatabaseFile, path_of
 from emma_core.errors import CallerError, Conflict, StoreError, TrailError
 from emma_core.nouns import Document, Head, Payload, Sealed, TenantId, TrailLine
-from emma_core.ports import Seal, Store, TenantStore
+from emma_core.ports import Blobs, Seal, Store, TenantStore
 
 _TENANT_ID: TypeAdapter[str] = TypeAdapter(TenantId)
 _DOCUMENT = "kind, id, in_group, subject, etag, expires_at, body"
@@ -33,8 +33,8 @@ class SqliteStore:
     def __init__(self, file: DatabaseFile) -> None:
         self._file = file
 
-    async def open(self) -> None:
-        """Ready, and what has expired is gone from the disk too."""
+    async def open(self, *, overflow: Blobs | None = None) -> None:
+        """Ready, and what has expired is gone from the disk too. `overflow`: not needed here."""
         await self._file.open()
         await self._file.write(_forget_expired)
 

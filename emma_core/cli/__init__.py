@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import typer
 
+from emma_core import redaction
 from emma_core.errors import AuthorError, EmmaError
 
 USAGE = 2
@@ -50,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         where = "the output cannot be written" if error.filename is None else f"{str(error.filename)!r} cannot be used"
         return _complain(f"{where}: {error.strerror or error}; make room, or name another place")
     except Exception:
-        traceback.print_exc()
+        print(redaction.mask(traceback.format_exc()), end="", file=sys.stderr)
         return BROKEN
 
 
@@ -62,7 +63,7 @@ def _complain(text: str) -> int:
     except OSError:
         _hush()
     with contextlib.suppress(OSError):  # where nobody can be told, the exit code says it
-        print(f"emma: {visible(text)}", file=sys.stderr)
+        print(f"emma: {redaction.mask(visible(text))}", file=sys.stderr)
     return USAGE
 
 

@@ -14,8 +14,11 @@ class TenantBlobs(Protocol):
     tenant: str
 
     async def put(self, data: bytes, *, kind: BlobKind, name: str = "", days: int | None = None) -> BlobRef:
-        """The content is durable under its hash, written once however often it is put. `days`: how long nobody may
-        delete it; what was promised before is never shortened."""
+        """The content is durable under its hash, written once however often it is put; the name it had first stays.
+
+        `days`: how long nobody may delete it (None: as the policy of its kind says); what was promised before is never
+        shortened. Raises `CallerError` where it cannot be kept.
+        """
 
     async def get(self, kind: BlobKind, sha256: str) -> bytes | None:
         """The content, its hash checked, or None. Raises `StoreError` where it is not what its hash says."""
@@ -30,7 +33,8 @@ class TenantBlobs(Protocol):
         """How many pieces are held of this tenant, by kind."""
 
     async def purge(self) -> None:
-        """Nothing is held of this tenant. Raises `Conflict` naming what is to be kept, and until when."""
+        """Nothing is held of this tenant. Raises `Conflict` naming what is to be kept, and until when; then nothing of
+        it is gone."""
 
 
 class Blobs(Protocol):
@@ -46,7 +50,10 @@ class Blobs(Protocol):
         """The handle of one tenant."""
 
     async def upgrade(self, owner: str = "") -> list[str]:
-        """The containers are there, with their retention and tiers; what was done, a line each."""
+        """What they lie in is there; what was done, a line each. They need not be open."""
+
+    async def state(self) -> str:
+        """How they stand, in one sentence for whoever runs this. Raises `StoreError` where they cannot be used."""
 
 
 class TenantCache(Protocol):
@@ -79,6 +86,9 @@ class Cache(Protocol):
     def for_tenant(self, tenant: str) -> TenantCache:
         """The handle of one tenant."""
 
+    async def state(self) -> str:
+        """How it stands, in one sentence for whoever runs this. Raises `StoreError` where it is away."""
+
 
 class Secrets(Protocol):
     """Words that open something: read when needed, and never shown."""
@@ -91,3 +101,6 @@ class Secrets(Protocol):
 
     async def read(self, name: str) -> str:
         """The secret of that name. Raises `OperatorError` where there is none, or it may not be read."""
+
+    async def state(self) -> str:
+        """How they stand, in one sentence for whoever runs this. Raises `OperatorError` where none can be read."""
