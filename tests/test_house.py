@@ -53,6 +53,7 @@ TRADE_ALLOWED: dict[str, str] = {}
 
 HEAVY = set(
     [
+        "alembic",
         "azure",
         "jinja2",
         "langchain",

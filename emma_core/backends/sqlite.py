@@ -42,6 +42,14 @@ class SqliteStore:
         """All that was acknowledged is durable and nothing is held."""
         await self._file.close()
 
+    async def upgrade(self, owner: str = "") -> list[str]:
+        """The file has the tables of this release; what was done, a line each."""
+        return await self._file.upgrade()
+
+    async def downgrade(self, revision: str, owner: str = "") -> list[str]:
+        """The file has the tables of an earlier revision; what was done, a line each."""
+        return await self._file.downgrade(revision)
+
     def for_tenant(self, tenant: str) -> TenantStore:
         """The handle of one tenant. Raises `CallerError` for what can be no tenant's id."""
         try:

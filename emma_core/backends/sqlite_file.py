@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from emma_core.backends import sqlite_schema
+from emma_core.backends.sql import embedded
 from emma_core.errors import CallerError, EmmaError, StoreError
 
 T = TypeVar("T")
@@ -47,6 +47,14 @@ class DatabaseFile:
         if self._lanes is None:
             self._lanes = await asyncio.to_thread(_opened, self.path)
 
+    async def upgrade(self) -> list[str]:
+        """The file has the tables of this release, and a missing one is made; what was done, a line each."""
+        return await asyncio.to_thread(embedded.upgrade, self.path)
+
+    async def downgrade(self, revision: str) -> list[str]:
+        """The file has the tables of an earlier revision; what was done, a line each."""
+        return await asyncio.to_thread(embedded.downgrade, self.path, revision)
+
     async def close(self) -> None:
         """Whatever was asked before is done, and no handle on the file is left."""
         lanes, self._lanes = self._lanes, None
@@ -69,7 +77,7 @@ class DatabaseFile:
         try:
             return await asyncio.get_running_loop().run_in_executor(lanes.reader, job, lanes.reading)
         except Exception as error:
-            raise _explained(error, self.path) from error
+            raise explained(error, self.path) from error
 
     def _ready(self) -> _Lanes:
         if self._lanes is None:
@@ -102,20 +110,13 @@ class _Lanes:
 
 def _opened(path: Path) -> _Lanes:
     """Both connections to the file, its tables at this version; a file that is refused is left as it was."""
-    if path.is_dir():
-        raise StoreError(f"Store '{path}' is a folder; name a file in it, such as '{path / 'emma.db'}'")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(
-            f"Store '{path}': its folder cannot be made ({error.strerror}); name a folder that can be written"
-        ) from error
+    embedded.make_room(path)
     connections: list[sqlite3.Connection] = []
     try:
         writing = _connected(path, connections)
-        sqlite_schema.check(writing, path)
+        embedded.check(writing, path)
         _keep_a_log(writing, path)
-        sqlite_schema.bring_up(writing, path)
+        embedded.bring_up(writing, path)
         reading = _connected(path, connections)
         reading.execute("PRAGMA query_only = ON")
         # bytes that somebody broke must reach the verifier, which can say in which line they stand
@@ -123,7 +124,7 @@ def _opened(path: Path) -> _Lanes:
     except BaseException as error:
         for connection in connections:
             connection.close()
-        raise _explained(error, path) from error
+        raise explained(error, path) from error
     return _Lanes(writing, reading)
 
 
@@ -167,7 +168,7 @@ def _commit_together(lanes: _Lanes, path: Path) -> None:
         outcomes = [_Failed(error)] * len(group)
     for waiting, outcome in zip(group, outcomes, strict=True):
         if isinstance(outcome, _Failed):
-            waiting.done.set_exception(_explained(outcome.error, path))
+            waiting.done.set_exception(explained(outcome.error, path))
         else:
             waiting.done.set_result(outcome)
 
@@ -211,7 +212,7 @@ _WHAT_TO_DO = (
 )
 
 
-def _explained(error: BaseException, path: Path) -> BaseException:
+def explained(error: BaseException, path: Path) -> BaseException:
     """The error in words that say what to do; what is already in such words, or is no store's matter, stays."""
     if isinstance(error, EmmaError) or not isinstance(error, sqlite3.Error | UnicodeEncodeError | OverflowError):
         return error

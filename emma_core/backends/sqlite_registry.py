@@ -54,7 +54,10 @@ class SqliteRegistry:
 
 def _insert(connection: sqlite3.Connection, tenant: Tenant) -> None:
     try:
-        connection.execute("INSERT INTO tenants VALUES (?, ?, ?)", (tenant.id, tenant.title, tenant.created_at))
+        connection.execute(
+            "INSERT INTO tenants (tenant, title, created_at) VALUES (?, ?, ?)",
+            (tenant.id, tenant.title, tenant.created_at),
+        )
     except sqlite3.IntegrityError as error:
         raise Conflict(f"Tenant {tenant.id!r} exists; choose another id") from error
 

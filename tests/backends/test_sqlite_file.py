@@ -111,11 +111,13 @@ async def test_a_file_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
 
 async def test_a_damaged_file_is_one_error_that_names_it(tmp_path: Path) -> None:
     path = tmp_path / "emma.db"
-    shutil.copy(FIXTURES / "store_v1.db", path)
+    store = open_store(f"sqlite:///{path}")
+    await store.open()
+    await store.for_tenant("acme").append(sealing("acme"))
+    await store.close()
     with path.open("r+b") as file:
         file.seek(4096)
         file.write(b"\xff" * 40_000)
-    store = open_store(f"sqlite:///{path}")
 
     with pytest.raises(StoreError, match=r"emma\.db' is damaged; restore it from a backup"):
         await store.open()
@@ -155,10 +157,11 @@ async def test_store_and_registry_share_one_new_file_in_any_order_and_at_once(tm
             await part.close()
 
 
-async def test_a_file_of_the_first_version_opens_and_verifies(tmp_path: Path) -> None:
+async def test_a_file_of_the_first_version_is_upgraded_opens_and_verifies(tmp_path: Path) -> None:
     path = tmp_path / "emma.db"
     shutil.copy(FIXTURES / "store_v1.db", path)
     store, registry = open_store(f"sqlite:///{path}"), open_registry(f"sqlite:///{path}")
+    await store.upgrade()
     await store.open()
     await registry.open()
 

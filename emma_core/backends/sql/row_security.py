@@ -1,0 +1,117 @@
+"""Keeps a tenant's rows from every other on PostgreSQL: policies, the role's grants, and who may not start."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from emma_core.errors import StoreError
+
+Part = Literal["installation", "tenant"]
+"""What a schema holds: the list of tenants, or the tables whose rows are theirs. `public` holds both, unless each
+tenant has a schema of its own."""
+
+INSTALLATION_SCHEMA = "public"
+EVERY_TENANT = "*"
+"""What no tenant can be called: it opens the reading of the list of tenants, and of nothing else."""
+
+SPOKEN_FOR = "nullif(current_setting('app.tenant', true), '')"
+"""The tenant that the transaction speaks for; NULL, and so equal to none, where nobody said."""
+BIND = "SELECT set_config('app.tenant', %s, true), set_config('search_path', %s, true)"
+"""What every transaction says first, with the tenant and its `path`: for this transaction only, so that no pool, of
+ours or between us and the server, hands it on."""
+
+
+def schema_of(tenant: str, *, per_tenant: bool) -> str:
+    """The schema that holds a tenant's tables."""
+    if not per_tenant:
+        return INSTALLATION_SCHEMA
+    # no tenant's id starts with '_', so a shortened name is never another's whole one
+    short = f"_{hashlib.sha256(tenant.encode()).hexdigest()[:40]}"
+    return f"tenant_{tenant if len(tenant) <= 55 else short}"
+
+
+def path(tenant: str, *, per_tenant: bool) -> str:
+    """Where names are looked up in a transaction of that tenant; temporary tables come last and hide none."""
+    own = schema_of(tenant, per_tenant=per_tenant and tenant != EVERY_TENANT)
+    return f'"{own}", pg_temp' if own == INSTALLATION_SCHEMA else f'"{own}", {INSTALLATION_SCHEMA}, pg_temp'
+
+
+# --- said by migrations; a statement that was ever released is never edited, so what changes gets a new name
+
+
+def makes(op: Any, part: Part) -> bool:
+    """Whether the schema that is being migrated holds that part."""
+    from alembic import context
+
+    return part in context.config.attributes["parts"]
+
+
+def protect(op: Any, table: str) -> None:
+    """No row of the table is read or written but by who speaks for its tenant, the table's owner included."""
+    if op.get_bind().dialect.name != "postgresql":
+        return
+    op.execute(f'ALTER TABLE "{table}" ENABLE ROW LEVEL SECURITY')
+    op.execute(f'ALTER TABLE "{table}" FORCE ROW LEVEL SECURITY')
+    rule = f"tenant = {SPOKEN_FOR}"
+    op.execute(f'CREATE POLICY of_tenant ON "{table}" USING ({rule}) WITH CHECK ({rule})')
+
+
+def let_list(op: Any, table: str) -> None:
+    """Who speaks for every tenant may read the rows of this table, and change none."""
+    if op.get_bind().dialect.name == "postgresql":
+        rule = f"current_setting('app.tenant', true) = '{EVERY_TENANT}'"
+        op.execute(f'CREATE POLICY listed ON "{table}" FOR SELECT USING ({rule})')
+
+
+def speak_as(op: Any, tenant: str) -> None:
+    """The rest of the transaction speaks for that tenant."""
+    if op.get_bind().dialect.name == "postgresql":
+        op.get_bind().exec_driver_sql("SELECT set_config('app.tenant', %s, true)", (tenant,))
+
+
+# --- asked when a database is opened
+
+ROLE = f"""
+SELECT r.rolname AS name, r.rolsuper AS super, r.rolbypassrls AS bypasses, c.relname AS owned, o.rolname AS owner
+FROM pg_roles r LEFT JOIN (
+    pg_class c JOIN pg_roles o ON o.oid = c.relowner JOIN pg_namespace n ON n.oid = c.relnamespace
+  ) ON c.relkind IN ('r', 'p') AND (n.nspname = '{INSTALLATION_SCHEMA}' OR n.nspname LIKE 'tenant\\_%%')
+  AND EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'tenant' AND NOT a.attisdropped)
+  AND pg_has_role(r.oid, c.relowner, 'MEMBER')
+WHERE r.rolname IN (session_user, current_user) LIMIT 1
+"""
+"""Who asks, and one table of tenants that this role owns or whose owner it may become; a row in any case."""
+
+
+def admit(role: Mapping[str, Any], address: str) -> None:
+    """The role is one that row-level security holds. Raises `StoreError` where it is not."""
+    name = role["name"]
+    does = (
+        "is a superuser"
+        if role["super"]
+        else "bypasses row-level security"
+        if role["bypasses"]
+        else f"owns table {role['owned']!r}"
+        if role["owned"] and role["owner"] == name
+        else f"may become {role['owner']!r}, who owns table {role['owned']!r},"
+        if role["owned"]
+        else None
+    )
+    if does:
+        raise StoreError(
+            f"Database {address!r}: role {name!r} {does} and would see every tenant's rows; name a role that is"
+            " NOSUPERUSER, NOBYPASSRLS and no owner, and put the owner's address in EMMA_DATABASE_OWNER"
+        )
+
+
+def grants(schema: str, tables: list[str], role: str) -> list[str]:
+    """The statements after which the role may use the tables, and change none of their form."""
+    listed = ", ".join(f'"{schema}"."{table}"' for table in tables)
+    quoted = '"' + role.replace('"', '""') + '"'
+    return [
+        f'GRANT USAGE ON SCHEMA "{schema}" TO {quoted}',
+        f"GRANT SELECT, INSERT, UPDATE, DELETE ON {listed} TO {quoted}",
+        f'GRANT SELECT ON "{schema}".alembic_version TO {quoted}',
+    ]
