@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import sqlite3
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 
-from pydantic import TypeAdapter, ValidationError
-
-from emma_core import canonical
+from emma_core.backends import admission
 from emma_core.backends.sqlite_file import DatabaseFile, path_of
-from emma_core.errors import CallerError, Conflict, StoreError, TrailError
-from emma_core.nouns import Document, Head, Payload, Sealed, TenantId, TrailLine
+from emma_core.errors import CallerError, TrailError
+from emma_core.nouns import Document, Head, Sealed, TrailLine
 from emma_core.ports import Blobs, Seal, Store, TenantStore
 
-_TENANT_ID: TypeAdapter[str] = TypeAdapter(TenantId)
+_TABLES = ("documents", "lines", "payloads", "heads")
 _DOCUMENT = "kind, id, in_group, subject, etag, expires_at, body"
 _LINE = "l.seq, l.kind, l.at, l.turn, l.conversation, l.line, l.hash, p.subject, p.salt, p.body"
 
@@ -34,7 +31,7 @@ class SqliteStore:
         self._file = file
 
     async def open(self, *, overflow: Blobs | None = None) -> None:
-        """Ready, and what has expired is gone from the disk too. `overflow`: not needed here."""
+        """Ready, and what has expired is gone from the disk too; nothing is too large for a row, so none overflows."""
         await self._file.open()
         await self._file.write(_forget_expired)
 
@@ -52,12 +49,18 @@ class SqliteStore:
 
     def for_tenant(self, tenant: str) -> TenantStore:
         """The handle of one tenant. Raises `CallerError` for what can be no tenant's id."""
-        try:
-            return SqliteTenantStore(self._file, _TENANT_ID.validate_python(tenant, strict=True))
-        except ValidationError as error:
-            raise CallerError(
-                f"No tenant can be called {tenant!r}; use up to 63 of a-z, 0-9, '-' and '_', a letter or digit first"
-            ) from error
+        return SqliteTenantStore(self._file, admission.tenant_id(tenant))
+
+    async def watch(self) -> AsyncGenerator[str]:
+        """Every tenant that has a trail, then each whose trail grew, in any process, until the store is closed."""
+        known: dict[str, int] = {}
+        async with aclosing(self._file.changes()) as changes:
+            async for _ in changes:
+                heads = await self._file.read(_heads)
+                grown = [tenant for tenant, seq in heads.items() if seq != known.get(tenant)]
+                known = heads
+                for tenant in grown:
+                    yield tenant
 
 
 class SqliteTenantStore:
@@ -65,6 +68,7 @@ class SqliteTenantStore:
 
     def __init__(self, file: DatabaseFile, tenant: str) -> None:
         self.tenant = tenant
+        self.spent = 0.0
         self._file = file
 
     async def get(self, kind: str, id: str) -> Document | None:
@@ -77,11 +81,11 @@ class SqliteTenantStore:
                 key,
             ).fetchall()
         )
-        return _document(rows[0]) if rows else None
+        return admission.document(rows[0]) if rows else None
 
     async def put(self, document: Document, *, if_match: str | None = None) -> Document:
         """The document as now stored, with its new etag. Raises `Conflict` where `if_match` does not hold."""
-        body = _body(document)
+        body = admission.body(document)
         etag = await self._file.write(lambda connection: _put(connection, self.tenant, document, body, if_match))
         return document.model_copy(update={"etag": etag})
 
@@ -98,10 +102,10 @@ class SqliteTenantStore:
             lambda connection: connection.execute(
                 f"SELECT {_DOCUMENT} FROM documents WHERE {where} AND (expires_at IS NULL OR expires_at > ?)"
                 " ORDER BY id LIMIT ?",
-                (*values, time.time(), _counted("limit", limit)),
+                (*values, time.time(), admission.counted("limit", limit)),
             ).fetchall()
         )
-        return [_document(row) for row in rows]
+        return [admission.document(row) for row in rows]
 
     async def append(
         self,
@@ -112,9 +116,11 @@ class SqliteTenantStore:
     ) -> Sealed:
         """The sealed line, durable together with the documents put and deleted, or nothing of it.
 
-        Raises `Conflict` where an `if_match` does not hold or a document to delete is not there.
+        Raises `Conflict` where an `if_match` does not hold or a document to delete is not there, `CallerError` for a
+        kind that stands on a shelf.
         """
-        written = [(document, _body(document), if_match) for document, if_match in puts]
+        admission.beside_the_trail([*((document.kind, document.id) for document, _ in puts), *deletes])
+        written = [(document, admission.body(document), if_match) for document, if_match in puts]
 
         def append(connection: sqlite3.Connection) -> Sealed:
             sealed = _append(connection, self.tenant, seal)
@@ -142,21 +148,58 @@ class SqliteTenantStore:
                 where, values = f"{where} AND l.{column} = ?", [*values, wanted]
         past, order = ("<", "DESC") if newest_first else (">", "ASC")
         # from the very first row: a line that was slipped in under number 1 must reach the verifier, and nobody else
-        start = _counted("after", after) or (2**63 - 1 if newest_first else -(2**63))
+        start = admission.counted("after", after) or (2**63 - 1 if newest_first else -(2**63))
         if newest_first:
             where += " AND l.seq > 0"
         rows = await self._file.read(
             lambda connection: connection.execute(
                 f"SELECT {_LINE} FROM lines l LEFT JOIN payloads p ON p.tenant = l.tenant AND p.seq = l.seq"
                 f" WHERE {where} AND l.seq {past} ? ORDER BY l.seq {order} LIMIT ?",
-                (*values, start, _counted("limit", limit)),
+                (*values, start, admission.counted("limit", limit)),
             ).fetchall()
         )
-        return [_line(row) for row in rows]
+        return [admission.line(row) for row in rows]
 
     async def head(self) -> Head | None:
         """The last line's number and hash, as kept apart from the lines; None on an empty trail."""
         return await self._file.read(lambda connection: _head(connection, self.tenant))
+
+    async def kinds(self) -> list[str]:
+        """The kinds of its unexpired documents, in order."""
+        rows = await self._file.read(
+            lambda connection: connection.execute(
+                "SELECT DISTINCT kind FROM documents WHERE tenant = ? AND (expires_at IS NULL OR expires_at > ?)"
+                " ORDER BY kind",
+                (self.tenant, time.time()),
+            ).fetchall()
+        )
+        return [row[0] for row in rows]
+
+    async def import_lines(self, lines: Sequence[TrailLine]) -> Head:
+        """The trail goes on with these lines as they are; the new head. Raises `TrailError` and imports none."""
+        return await self._file.write(lambda connection: _import(connection, self.tenant, lines))
+
+    async def census(self) -> Mapping[str, int]:
+        """How many rows are held of this tenant, by table."""
+
+        def count(connection: sqlite3.Connection) -> dict[str, int]:
+            counts = {}
+            for table in _TABLES:
+                found = connection.execute(f"SELECT count(*) FROM {table} WHERE tenant = ?", (self.tenant,))
+                counts[table] = found.fetchone()[0]
+            return counts
+
+        return await self._file.read(count)
+
+    async def purge(self) -> None:
+        """Nothing is held of this tenant, in no table and in no free part of the file."""
+
+        def purge(connection: sqlite3.Connection) -> None:
+            for table in _TABLES:
+                connection.execute(f"DELETE FROM {table} WHERE tenant = ?", (self.tenant,))
+
+        await self._file.write(purge)
+        await self._file.fold()
 
 
 def _put(connection: sqlite3.Connection, tenant: str, document: Document, body: str, if_match: str | None) -> str:
@@ -182,19 +225,19 @@ def _delete(connection: sqlite3.Connection, tenant: str, kind: str, id: str, if_
 
 def _remove(connection: sqlite3.Connection, tenant: str, kind: str, id: str) -> None:
     if not _delete(connection, tenant, kind, id, None):
-        raise Conflict(f"Document {id!r} of kind {kind!r} is not there any more; read again, then write")
+        raise admission.conflict(kind, id, found=None, wanted=None)
 
 
 def _hold(connection: sqlite3.Connection, tenant: str, kind: str, id: str, if_match: str | None) -> None:
     """The etag is the one asked for. Raises `Conflict` where it is not."""
     if if_match is None:
         return
-    found = connection.execute(
+    row = connection.execute(
         "SELECT etag FROM documents WHERE tenant = ? AND kind = ? AND id = ?", (tenant, kind, id)
     ).fetchone()
-    if (found[0] if found else "") != if_match:
-        state = "has changed since it was read" if found and if_match else "exists" if found else "does not exist"
-        raise Conflict(f"Document {id!r} of kind {kind!r} {state}; read it again, then write")
+    found = row[0] if row else None
+    if (found or "") != if_match:
+        raise admission.conflict(kind, id, found=found, wanted=if_match)
 
 
 def _forget_expired(connection: sqlite3.Connection) -> None:
@@ -204,77 +247,51 @@ def _forget_expired(connection: sqlite3.Connection) -> None:
 def _append(connection: sqlite3.Connection, tenant: str, seal: Seal) -> Sealed:
     head = _head(connection, tenant)
     line = seal(head)
-    payload = _fitting(line, head, tenant)
+    admission.fitting(line, head, tenant)
+    _write_line(connection, tenant, line)
+    _move_head(connection, tenant, Head.model_construct(seq=line.seq, hash=line.hash, at=line.at))
+    return Sealed(seq=line.seq, kind=line.kind, at=line.at, hash=line.hash)
+
+
+def _import(connection: sqlite3.Connection, tenant: str, lines: Sequence[TrailLine]) -> Head:
+    head = admission.following(lines, _head(connection, tenant), tenant)
+    for line in lines:
+        _write_line(connection, tenant, line)
+    if head is None:
+        raise CallerError(f"Trail of tenant {tenant!r} is empty, and so is what was to be imported; send its lines")
+    _move_head(connection, tenant, head)
+    return head
+
+
+def _write_line(connection: sqlite3.Connection, tenant: str, line: TrailLine) -> None:
     try:
         connection.execute(
             "INSERT INTO lines (tenant, seq, kind, at, turn, conversation, line, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (tenant, line.seq, line.kind, line.at, line.turn, line.conversation, line.line, line.hash),
         )
-        connection.execute(
-            "INSERT OR REPLACE INTO payloads (tenant, seq, subject, salt, body) VALUES (?, ?, ?, ?, ?)",
-            (tenant, line.seq, payload.subject, payload.salt, payload.body),
-        )
+        if line.payload is not None:
+            connection.execute(
+                "INSERT OR REPLACE INTO payloads (tenant, seq, subject, salt, body) VALUES (?, ?, ?, ?, ?)",
+                (tenant, line.seq, line.payload.subject, line.payload.salt, line.payload.body),
+            )
     except sqlite3.IntegrityError as error:
         raise TrailError(
             f"Trail of tenant {tenant!r} already holds line {line.seq}, past its head; run: emma audit verify"
         ) from error
+
+
+def _move_head(connection: sqlite3.Connection, tenant: str, head: Head) -> None:
     connection.execute(
         "INSERT OR REPLACE INTO heads (tenant, seq, hash, at) VALUES (?, ?, ?, ?)",
-        (tenant, line.seq, line.hash, line.at),
+        (tenant, head.seq, head.hash, head.at),
     )
-    return Sealed(seq=line.seq, kind=line.kind, at=line.at, hash=line.hash)
 
 
-def _fitting(line: TrailLine, head: Head | None, tenant: str) -> Payload:
-    """The line's payload; the line is this tenant's next one. Raises `TrailError` where it is not."""
-    expected = head.seq + 1 if head else 1
-    if line.seq != expected:
-        raise TrailError(f"Trail of tenant {tenant!r}: line {line.seq} was sealed where {expected} is next")
-    if json.loads(line.line).get("tenant") != tenant:
-        raise TrailError(f"Trail of tenant {tenant!r}: a line sealed for another tenant was refused")
-    if line.payload is None:
-        raise TrailError(f"Trail of tenant {tenant!r}: line {line.seq} was sealed without its payload")
-    return line.payload
+def _heads(connection: sqlite3.Connection) -> dict[str, int]:
+    """By tenant, the number of its last line."""
+    return dict(connection.execute("SELECT tenant, seq FROM heads ORDER BY tenant").fetchall())
 
 
 def _head(connection: sqlite3.Connection, tenant: str) -> Head | None:
     row = connection.execute("SELECT seq, hash, at FROM heads WHERE tenant = ?", (tenant,)).fetchone()
     return Head.model_construct(seq=row[0], hash=row[1], at=row[2]) if row else None
-
-
-def _line(row: Any) -> TrailLine:
-    """The line as it lies there: not validated, for a line that was tampered with must reach the verifier."""
-    seq, kind, at, turn, conversation, line, hash, subject, salt, body = row
-    payload = None if body is None else Payload.model_construct(subject=subject, salt=salt, body=body)
-    return TrailLine.model_construct(
-        seq=seq, kind=kind, at=at, turn=turn, conversation=conversation, line=line, hash=hash, payload=payload
-    )
-
-
-def _document(row: Any) -> Document:
-    kind, id, group, subject, etag, expires_at, body = row
-    try:
-        return Document(
-            kind=kind, id=id, group=group, subject=subject, etag=etag, expires_at=expires_at, body=json.loads(body)
-        )
-    except ValueError as error:
-        raise StoreError(f"Document {id!r} of kind {kind!r} is damaged; restore it from a backup") from error
-
-
-def _body(document: Document) -> str:
-    """The body as text. Raises `CallerError` for a document without a name, or one that JSON cannot say."""
-    if not document.kind or not document.id:
-        raise CallerError(f"Document {document.id!r} of kind {document.kind!r} needs both an id and a kind")
-    try:
-        return canonical.text(document.body)
-    except (ValueError, TypeError, RecursionError) as error:
-        raise CallerError(
-            f"Document {document.id!r} of kind {document.kind!r} is no plain JSON ({error}); send one"
-        ) from error
-
-
-def _counted(name: str, number: int) -> int:
-    """The number, where it counts something. Raises `CallerError` where it cannot."""
-    if not 0 <= number < 2**63:
-        raise CallerError(f"{name}={number} counts nothing; send 0 or more")
-    return number

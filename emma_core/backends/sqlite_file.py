@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,8 @@ Job = Callable[[sqlite3.Connection], T]
 
 BUSY_SECONDS = 30.0
 """How long a writer waits for another process to finish its transaction."""
+LOOK_SECONDS = 0.2
+"""How often a watcher looks whether another process has written."""
 GROUP = 64
 """How many waiting writes share one transaction at most."""
 
@@ -41,6 +44,7 @@ class DatabaseFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lanes: _Lanes | None = None
+        self._bells: set[asyncio.Event] = set()
 
     async def open(self) -> None:
         """Ready, its tables created or checked. Raises `StoreError` naming the file and what to do."""
@@ -58,6 +62,8 @@ class DatabaseFile:
     async def close(self) -> None:
         """Whatever was asked before is done, and no handle on the file is left."""
         lanes, self._lanes = self._lanes, None
+        for bell in self._bells:
+            bell.set()
         if lanes is not None:
             await asyncio.to_thread(lanes.shut)
 
@@ -69,6 +75,8 @@ class DatabaseFile:
         # one drain per write: a drain that finds its write already committed with others has nothing to do
         lanes.writer.submit(_commit_together, lanes, self.path)
         result: T = await asyncio.wrap_future(waiting.done)
+        for bell in self._bells:
+            bell.set()
         return result
 
     async def read(self, job: Job[T]) -> T:
@@ -78,6 +86,36 @@ class DatabaseFile:
             return await asyncio.get_running_loop().run_in_executor(lanes.reader, job, lanes.reading)
         except Exception as error:
             raise explained(error, self.path) from error
+
+    async def changes(self) -> AsyncGenerator[None]:
+        """A step at once, then one soon after anything was committed, in any process, until the file is closed."""
+        self._ready()
+        bell = asyncio.Event()
+        self._bells.add(bell)
+        seen = None
+        try:
+            while self._lanes is not None:
+                bell.clear()
+                version = await self.read(lambda connection: connection.execute("PRAGMA data_version").fetchone()[0])
+                if version != seen:
+                    seen = version
+                    yield
+                    continue
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(bell.wait(), LOOK_SECONDS)
+        finally:
+            self._bells.discard(bell)
+
+    async def fold(self) -> None:
+        """The write-ahead log is empty: nothing deleted is left in it. Raises `StoreError` where it is in use."""
+        lanes = self._ready()
+        sql = "PRAGMA wal_checkpoint(TRUNCATE)"
+        busy = await asyncio.wrap_future(lanes.writer.submit(lambda: lanes.writing.execute(sql).fetchone()[0]))
+        if busy:
+            raise StoreError(
+                f"Store '{self.path}': its log was in use for {BUSY_SECONDS:.0f} seconds, so what was deleted may still"
+                " be in it; find the process that holds it, then do the same again"
+            )
 
     def _ready(self) -> _Lanes:
         if self._lanes is None:
@@ -116,6 +154,7 @@ def _opened(path: Path) -> _Lanes:
         writing = _connected(path, connections)
         embedded.check(writing, path)
         _keep_a_log(writing, path)
+        writing.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten, not only unlinked
         embedded.bring_up(writing, path)
         reading = _connected(path, connections)
         reading.execute("PRAGMA query_only = ON")

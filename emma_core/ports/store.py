@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import Protocol
 
 from emma_core.nouns import Document, Head, Sealed, TrailLine
@@ -109,6 +109,7 @@ class Store(Protocol):
     async def downgrade(self, revision: str, owner: str = "") -> list[str]:
         """The schema is that of an earlier revision, all that it can hold still there; what was done, a line each."""
 
-    def watch(self) -> AsyncIterator[str]:
+    def watch(self) -> AsyncGenerator[str]:
         """The tenants whose trail grew, each soon after it did, in any process: a wake-up and no delivery. It may
-        name a tenant twice; what it names first are those that grew while nobody watched, where it can tell."""
+        name a tenant twice; what it names first are those that grew while nobody watched, where it can tell. It ends
+        when the store is closed."""

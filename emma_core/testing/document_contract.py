@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 from pydantic import JsonValue
 
+from emma_core import audit
 from emma_core.errors import CallerError, Conflict
 from emma_core.nouns import Document
 from emma_core.ports import Store
@@ -162,6 +163,58 @@ async def test_a_document_goes_when_its_time_comes(store: Store) -> None:
         await asyncio.sleep(0.01)
 
     assert await handle.query("note") == []
+
+
+async def test_the_kinds_are_those_of_what_has_not_expired(store: Store) -> None:
+    handle = store.for_tenant("a")
+    for kind in ("b", "B", "ä", "\U00010000", "\uffff", "nul\0inside"):
+        await handle.put(note("1", kind=kind))
+        await handle.put(note("2", kind=kind))
+    await handle.put(note(kind="past").model_copy(update={"expires_at": 1.0}))
+    await store.for_tenant("aa").put(note(kind="neighbour's"))
+    await handle.delete("b", "1")
+
+    assert await handle.kinds() == sorted(["b", "B", "ä", "\U00010000", "\uffff", "nul\0inside"])
+    assert await store.for_tenant("aaa").kinds() == []
+
+
+@pytest.mark.parametrize("size", [2_000_000, 2 * 1024 * 1024, 2 * 1024 * 1024 + 1, 5_000_000])
+async def test_an_item_at_the_size_limit_and_past_it_is_kept_whole(store: Store, size: int) -> None:
+    handle = store.for_tenant("a")
+    words = "é🏠" * (size // 6) + "x" * (size % 6)
+
+    put = await handle.put(note(words=words), if_match="")
+    await handle.put(note("two", group="g", words=words))
+    await handle.append(sealing("a", words=words, turn="t"), puts=[(note("three", words=words), "")])
+    again = await handle.put(note(words=words[1:]), if_match=put.etag)
+
+    assert await handle.get("note", "one") == again
+    assert [document.body for document in await handle.query("note", group="g")] == [{"words": words}]
+    assert [document.id for document in await handle.query("note")] == ["one", "three", "two"]
+    assert (await audit.verify_trail(handle)).ok
+    await handle.delete("note", "one")
+    assert await handle.get("note", "one") is None
+
+
+async def test_paging_under_writes_gives_each_that_stays_once_and_none_twice(store: Store) -> None:
+    handle = store.for_tenant("a")
+    for number in range(60):
+        await handle.put(note(f"{number:03}"))
+
+    async def write() -> None:
+        for number in range(0, 60, 2):
+            await handle.delete("note", f"{number:03}")
+            await handle.put(note(f"{number:03}x"))
+
+    writing = asyncio.create_task(write())
+    whole, after = list[str](), ""
+    while page := await handle.query("note", after=after, limit=7):
+        whole += [document.id for document in page]
+        after = whole[-1]
+    await writing
+
+    assert whole == sorted(set(whole))
+    assert {f"{number:03}" for number in range(1, 60, 2)} <= set(whole)
 
 
 async def test_a_query_gives_pages_in_the_order_of_code_points(store: Store) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from emma_core import audit
 from emma_core.errors import CallerError, Conflict, StoreError
-from emma_core.ports import Store
+from emma_core.ports import SHELVES, Store
 from emma_core.testing.document_contract import *  # noqa: F403
 from emma_core.testing.samples import note, sealing
 from emma_core.testing.trail_contract import *  # noqa: F403
@@ -85,6 +85,46 @@ async def test_the_same_names_in_two_tenants_are_different_things(store: Store) 
         assert [document.id for document in await handle.query("note")] == ids
         assert len(await handle.lines(turn="t", conversation="c")) == length
         assert (await audit.verify_trail(handle)).lines == length
+
+
+async def test_a_purge_leaves_nothing_of_the_tenant_and_all_of_its_neighbours(store: Store) -> None:
+    handles = [store.for_tenant(tenant) for tenant in ("a", "aa", "a-a")]
+    assert not any((await handles[1].census()).values())
+    for handle in handles:
+        for number in range(3):
+            await handle.append(sealing(handle.tenant, number, turn="t"), puts=[(note(str(number)), "")])
+        await handle.put(note("past").model_copy(update={"expires_at": 1.0}))
+        for kind in SHELVES:
+            await handle.put(note("shelved", kind=kind))
+    held = [await handle.census() for handle in handles]
+    lines = [await handle.lines() for handle in handles]
+
+    await handles[1].purge()
+    await handles[1].purge()
+
+    assert held[0] == held[1] == held[2]
+    assert held[1]["lines"] == 3
+    assert held[1]["documents"] >= 3 + len(SHELVES)
+    assert not any((await handles[1].census()).values())
+    assert await handles[1].kinds() == []
+    assert await handles[1].lines() == []
+    assert await handles[1].head() is None
+    for number in (0, 2):
+        assert await handles[number].census() == held[number]
+        assert await handles[number].lines() == lines[number]
+        assert await handles[number].kinds() == sorted([*SHELVES, "note"])
+    assert (await handles[1].append(sealing("aa"))).seq == 1
+
+
+async def test_what_a_handle_has_cost_is_a_number_that_never_falls(store: Store) -> None:
+    handle = store.for_tenant("a")
+    assert handle.spent == 0
+
+    await handle.put(note())
+    after_one = handle.spent
+    await handle.get("note", "one")
+
+    assert 0 <= after_one <= handle.spent
 
 
 def test_two_tenants_never_meet_in_any_verb(new_store: Callable[[], Store]) -> None:

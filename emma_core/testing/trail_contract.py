@@ -11,7 +11,7 @@ import pytest
 from emma_core import audit
 from emma_core.errors import CallerError, Conflict, TrailError
 from emma_core.nouns import Document, Head, Sealed, TrailLine
-from emma_core.ports import Store
+from emma_core.ports import SHELVES, Store
 from emma_core.testing.samples import note, sealing
 
 
@@ -213,3 +213,129 @@ async def test_an_append_that_is_given_up_is_whole_or_not_there(store: Store) ->
     assert [line.seq for line in lines] == list(range(1, len(lines) + 1))
     assert len(lines) == len(await handle.query("note"))
     assert len(lines) >= 40
+
+
+@pytest.mark.parametrize("kind", sorted(SHELVES))
+async def test_what_stands_on_a_shelf_does_not_go_with_a_line(store: Store, kind: str) -> None:
+    handle = store.for_tenant("a")
+    there = await handle.put(note(kind=kind))
+
+    with pytest.raises(CallerError, match=f"{kind!r} stands on the shelf {SHELVES[kind]!r}"):
+        await handle.append(sealing("a"), puts=[(note("other", kind=kind), None)])
+    with pytest.raises(CallerError, match=f"'one' of kind {kind!r} stands on the shelf"):
+        await handle.append(sealing("a"), deletes=[(kind, "one")])
+
+    assert await handle.query(kind) == [there]
+    assert await handle.head() is None
+
+
+async def trail_of_six(store: Store) -> list[TrailLine]:
+    """Lines that were sealed in order, the fourth without its payload; the tenant holds nothing any more."""
+    handle = store.for_tenant("a")
+    for number in range(6):
+        await handle.append(sealing("a", number, words="é\n🏠", turn=f"t{number // 2}", conversation="nul\0"))
+    lines = await handle.lines()
+    await handle.purge()
+    return [line.model_copy(update={"payload": None}) if line.seq == 4 else line for line in lines]
+
+
+async def test_imported_lines_are_byte_by_byte_what_they_were_and_the_trail_goes_on(store: Store) -> None:
+    handle = store.for_tenant("a")
+    lines = await trail_of_six(store)
+
+    first = await handle.import_lines(lines[:2])
+    last = await handle.import_lines(lines[2:])
+
+    assert first == Head(seq=2, hash=lines[1].hash, at=lines[1].at)
+    assert last == Head(seq=6, hash=lines[5].hash, at=lines[5].at)
+    assert await handle.lines() == lines
+    assert await handle.lines(turn="t1") == lines[2:4]
+    assert await handle.head() == last
+    sealed = await handle.append(sealing("a"))
+    assert sealed.seq == 7
+    checked = await audit.verify_trail(handle)
+    assert (checked.head, checked.withheld) == (Head(seq=7, hash=sealed.hash, at=sealed.at), 1)
+
+
+async def test_importing_nothing_leaves_the_head_where_it_is(store: Store) -> None:
+    handle = store.for_tenant("a")
+    with pytest.raises(CallerError, match="empty"):
+        await handle.import_lines([])
+
+    sealed = await handle.append(sealing("a"))
+
+    assert (await handle.import_lines([])).hash == sealed.hash
+
+
+def changed(was: TrailLine, **fields: Any) -> TrailLine:
+    """The line with other fields, as a careless or an evil hand would leave it."""
+    return was.model_copy(update=fields)
+
+
+BROKEN: dict[str, tuple[Callable[[list[TrailLine]], list[TrailLine]], str]] = {
+    "a gap": (lambda six: six[:2] + six[3:], "line 4 comes where 3 is next"),
+    "a late start": (lambda six: six[1:], "line 2 comes where 1 is next"),
+    "a line twice": (lambda six: [*six[:2], *six[1:]], "line 2 comes where 3 is next"),
+    "another order": (lambda six: [six[0], six[2], six[1]], "line 3 comes where 2 is next"),
+    "another text": (lambda six: [changed(six[0], line=six[0].line.replace("tester", "nobody"))], "its hash"),
+    "another hash": (lambda six: [changed(six[0], hash="0" * 64)], "its hash"),
+    "another turn": (lambda six: [changed(six[0], turn="t9")], "something else than its sealed text"),
+    "another payload": (lambda six: [changed(six[0], payload=six[1].payload)], "another payload"),
+    "another line before": (
+        lambda six: [six[0], sealed_after(Head(seq=1, hash="0" * 64, at=six[0].at))],
+        "was sealed after another line",
+    ),
+    "another tenant's": (lambda six: [sealing("aa")(None)], "something else than its sealed text"),
+}
+
+
+def sealed_after(head: Head) -> TrailLine:
+    """A line of tenant `a` that follows that head."""
+    return sealing("a")(head)
+
+
+@pytest.mark.parametrize("name", sorted(BROKEN))
+async def test_lines_that_do_not_follow_are_refused_and_none_is_there(store: Store, name: str) -> None:
+    handle = store.for_tenant("a")
+    lines = await trail_of_six(store)
+    broken, words = BROKEN[name]
+
+    with pytest.raises(TrailError, match=words):
+        await handle.import_lines(broken(lines))
+
+    assert await handle.lines() == []
+    assert await handle.head() is None
+    await handle.import_lines(lines)
+    with pytest.raises(TrailError, match="comes where 7 is next"):
+        await handle.import_lines(lines)
+    assert len(await handle.lines()) == 6
+
+
+async def test_whoever_watches_is_woken_by_each_trail_that_grows(new_store: Callable[[], Store]) -> None:
+    store, other = new_store(), new_store()
+    await store.open()
+    await other.open()
+    named: list[str] = []
+
+    async def watch() -> None:
+        async for tenant in store.watch():
+            named.append(tenant)
+
+    async def woken_by(growing: Store, tenant: str) -> None:
+        await growing.for_tenant(tenant).append(sealing(tenant))
+        async with asyncio.timeout(60):
+            while tenant not in named:
+                await asyncio.sleep(0.01)
+
+    watching = asyncio.create_task(watch())
+    await store.for_tenant("quiet").put(note())
+    for growing, tenant in ((store, "a"), (other, "aa"), (store, "a-a"), (other, "b")):
+        await woken_by(growing, tenant)
+    named.clear()
+    await woken_by(other, "a")
+
+    assert "quiet" not in named
+    await store.close()
+    async with asyncio.timeout(60):
+        await watching
+    await other.close()

@@ -121,6 +121,30 @@ class TwoTenants(RuleBasedStateMachine):
             self.documents[who][kind, id] = put
         self.documents[who].pop(("k", gone), None)
 
+    @rule(who=_WHO, turn=_IDS, conversation=_GROUPS)
+    def import_one(self, who: int, turn: str, conversation: str) -> None:
+        """A line sealed elsewhere stands at the end of this tenant's trail."""
+        handle = self.handles[who]
+        line = sealing(handle.tenant, turn=turn, conversation=conversation)(self.runner.run(handle.head()))
+        assert self.runner.run(handle.import_lines([line])).seq == len(self.lines[who]) + 1
+        self.lines[who].append(line)
+
+    @rule(who=_WHO, sure=st.integers(0, 3))
+    def purge(self, who: int, sure: int) -> None:
+        """Nothing is left of this tenant, and nothing is gone of another; not too often, so that there is something."""
+        if sure < 3:
+            return
+        self.runner.run(self.handles[who].purge())
+        self.documents[who], self.lines[who] = {}, []
+
+    @rule()
+    def count(self) -> None:
+        """Each tenant's own kinds, and how many documents and lines it has."""
+        for handle, documents, lines in zip(self.handles, self.documents, self.lines, strict=True):
+            assert self.runner.run(handle.kinds()) == sorted({kind for kind, _ in documents})
+            held = self.runner.run(handle.census())
+            assert (held["documents"], held["lines"]) == (len(documents), len(lines))
+
     @rule(who=_WHO, kind=_KINDS, group=_GROUPS, after=st.sampled_from(["", "a", "x"]), limit=st.integers(0, 4))
     def query(self, who: int, kind: str, group: str, after: str, limit: int) -> None:
         """The tenant's own, in order."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import Callable
@@ -42,6 +43,20 @@ async def test_appends_from_several_processes_never_fork(address: str) -> None:
     assert [child.returncode for child in children] == [0, 0, 0]
     assert sorted(int(row[0]) for row in acknowledged) == list(range(1, 121))
     assert await held(address, "a", acknowledged) == 120
+
+
+async def test_a_watcher_is_woken_by_another_process(address: str) -> None:
+    store = open_store(address)
+    await store.open()
+    watch = store.watch()
+    child = started(address, "a", "child", "1")
+
+    async with asyncio.timeout(120):
+        assert await anext(watch) == "a"
+
+    assert await asyncio.to_thread(child.communicate) != ("", None)
+    await watch.aclose()
+    await store.close()
 
 
 async def kill_and_count(address: str, times: int) -> int:

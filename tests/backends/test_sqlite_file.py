@@ -197,6 +197,31 @@ async def test_what_has_expired_leaves_the_disk_at_the_next_opening(address: str
         assert connection.execute("SELECT count(*) FROM documents").fetchone() == (0,)
 
 
+async def test_what_was_purged_is_in_no_byte_of_the_file_and_its_log(address: str) -> None:
+    store = open_store(address)
+    await store.open()
+    for tenant in ("a", "aa"):
+        handle = store.for_tenant(tenant)
+        await handle.put(note("old", secret=f"deleted of {tenant}."))
+        await handle.delete("note", "old")
+        for number in range(50):
+            words = f"secret of {tenant}." + "x" * 3000
+            await handle.append(sealing(tenant, words=words), puts=[(note(str(number), words=words), "")])
+
+    await store.for_tenant("aa").purge()
+
+    on_disk = b"".join(path.read_bytes() for path in path_of(address).parent.iterdir())
+    assert b"secret of a." in on_disk
+    assert b"secret of aa." not in on_disk
+    assert b"deleted of" not in on_disk
+    await store.close()
+
+
+async def test_a_store_that_is_not_open_cannot_be_watched(address: str) -> None:
+    with pytest.raises(StoreError, match="not open"):
+        await anext(open_store(address).watch())
+
+
 @pytest.mark.parametrize(
     ("query", "index"),
     [

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from emma_core.backends.sqlite import SqliteStore, SqliteTenantStore, open_store
-from emma_core.errors import Conflict
+from emma_core.errors import Conflict, TrailError
 from emma_core.testing.two_tenants import prove_apart
 
 
@@ -22,7 +22,9 @@ def leaking(verb: str) -> type[SqliteTenantStore]:
     return type("Leaking", (SqliteTenantStore,), {verb: leak})
 
 
-@pytest.mark.parametrize("verb", ["get", "put", "delete", "query", "lines", "head"])
+@pytest.mark.parametrize(
+    "verb", ["get", "put", "delete", "query", "lines", "head", "append", "import_lines", "kinds", "census", "purge"]
+)
 def test_a_store_that_mixes_tenants_in_one_verb_is_found_out(address: str, verb: str) -> None:
     handle = leaking(verb)
 
@@ -38,7 +40,7 @@ def test_a_store_that_mixes_tenants_in_one_verb_is_found_out(address: str, verb:
         return opened[-1]
 
     make: Callable[[], Any] = new_store
-    with pytest.raises((AssertionError, Conflict)):
+    with pytest.raises((AssertionError, Conflict, TrailError)):
         prove_apart(make, examples=200, steps=40, shrink=False)
 
 
