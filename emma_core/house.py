@@ -20,6 +20,8 @@ from emma_core.nouns import (
     Blueprint,
     Caller,
     CheckEvent,
+    Decision,
+    Docket,
     Document,
     Finding,
     Override,
@@ -213,6 +215,31 @@ class Desk:
         )
         await self._store.append(seal, puts=[(overrides.document(decided), kept.etag)])
         return decided
+
+    async def dockets(self) -> list[Docket]:
+        """What checks of files suggested to lift, rule by rule, and how much of it was decided; the newest first."""
+        await self._known()
+        return await checks.deciding.waiting(self._store, self._house.clock())
+
+    async def decide_found(
+        self,
+        decision: Literal["granted", "refused"],
+        *,
+        reasons: Mapping[str, str],
+        report: str | None = None,
+        rules: str | Sequence[str] = (),
+        override: str | None = None,
+    ) -> Decision:
+        """Findings of a check as this caller decided them, in one act on one sealed line.
+
+        `report`: a check's id, or how it starts; `rules`: patterns of rule ids or of their last parts, all that waits
+        under them is decided; `override`: the id of one finding's, or how it starts. Raises `NotFound`, `Forbidden`,
+        `Conflict` or `CallerError`; then nothing was written.
+        """
+        await self._known()
+        named = (rules,) if isinstance(rules, str) else tuple(rules)
+        order = checks.deciding.Order(decision, reasons, report=report, rules=named, override=override)
+        return await checks.deciding.decide(self._store, self.caller, order, self._house.clock())
 
     async def trail(self) -> TenantStore:
         """The tenant's store, for reading its trail. Raises `NotFound` for an unknown tenant."""

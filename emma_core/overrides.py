@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from emma_core import canonical, rules, wording
 from emma_core.errors import CallerError, Conflict, Forbidden, StoreError
@@ -27,22 +27,14 @@ def suggest(
 ) -> Override:
     """The suggestion to lift a failed finding, bound to the conversation, the rule's hash and what the rule read."""
     read = {name: values[name] for name in rule.specs if name in values}
-    spoken = {"rule": rule.rule.plain(), "finding": finding.plain(), "values": read}
-    bound: dict[str, Any] = {
-        "conversation": ask.conversation,
-        "subject": ask.subject,
-        "rule_hash": rule.hash,
-        "template": template.id,
-        "values": {name: _exact(value) for name, value in read.items()},
-    }
     return Override(
-        id=canonical.sha256(bound),
+        id=bind({"conversation": ask.conversation, "subject": ask.subject}, rule, read),
         rule=rule.rule.id,
         rule_hash=rule.hash,
         template=template.id,
         title=template.title,
         message=finding.message,
-        words=wording.render(template.words, spoken),
+        words=words_of(template, finding, rule, read),
         values=read,
         granted_by=template.granted_by,
         requires=template.requires,
@@ -53,6 +45,17 @@ def suggest(
         asked_by=caller,
         suggested_at=now.isoformat(),
     )
+
+
+def bind(where: Mapping[str, Any], rule: rules.CompiledRule, read: Mapping[str, Value]) -> str:
+    """The id of an override: the hash of what it is bound to. `where`: what it is of, besides the rule and values."""
+    bound = {"rule_hash": rule.hash, "template": rule.rule.override_template}
+    return canonical.sha256({**where, **bound, "values": {name: _exact(value) for name, value in read.items()}})
+
+
+def words_of(template: OverrideTemplate, finding: Finding, rule: rules.CompiledRule, read: Mapping[str, Value]) -> str:
+    """What the template says of a finding to whoever decides on it."""
+    return wording.render(template.words, {"rule": rule.rule.plain(), "finding": finding.plain(), "values": read})
 
 
 def standing(override: Override, now: datetime) -> Override:
@@ -85,31 +88,82 @@ def decide(
     where something that the template requires is not written down.
     """
     override = standing(override, now)
-    role = next((role for role in override.granted_by if role in caller.roles), None)
-    if role is None:
-        may = " or ".join(override.granted_by)
-        raise Forbidden(f"Override {override.id[:12]!r}: user {caller.user!r} may not decide it; {may} may")
+    name = f"Override {override.id[:12]!r}"
+    role = _role(name, override, caller)
     if override.state in ("granted", "refused"):
-        raise Conflict(f"Override {override.id[:12]!r} was {override.state} by {override.decided_by!r} already")
-    if decision == "granted" and override.four_eyes and caller.user in askers:
-        raise Forbidden(f"Override {override.id[:12]!r}: {caller.user!r} asked for it; another person must grant it")
-    required = override.requires if decision == "granted" else ("reason",)
-    for name in required:
-        if not reasons.get(name, "").strip():
-            raise CallerError(f"Override {override.id[:12]!r}: {name!r} is required; write it down")
-    if strays := sorted(set(reasons) - {*override.requires, "reason"}):
-        raise CallerError(f"Override {override.id[:12]!r}: no field {strays[0]!r}; there are {list(override.requires)}")
-    expires = (now + timedelta(days=int(override.holds_for[1:-1]))).isoformat() if decision == "granted" else None
-    return override.model_copy(
-        update={
-            "state": decision,
-            "decided_by": caller.user,
-            "decided_as": role,
-            "decided_at": now.isoformat(),
-            "expires_at": expires,
-            "reasons": {name: text.strip() for name, text in reasons.items()},
-        }
-    )
+        raise Conflict(f"{name} was {override.state} by {override.decided_by!r} already")
+    _may(name, override, decision, caller=caller, askers=askers, reasons=reasons)
+    return override.model_copy(update={"state": decision, **_decided(override, decision, role, caller, reasons, now)})
+
+
+class Liftable(Protocol):
+    """What a decision is held against: the template's terms, as they were when it was suggested."""
+
+    @property
+    def granted_by(self) -> tuple[str, ...]:
+        """Roles, any one of which may decide."""
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        """What must be written down to grant it."""
+
+    @property
+    def four_eyes(self) -> bool:
+        """Whether who asked may not grant."""
+
+    @property
+    def holds_for(self) -> str:
+        """How long a grant holds."""
+
+
+def authorise(
+    name: str,
+    terms: Liftable,
+    decision: Literal["granted", "refused"],
+    *,
+    caller: Caller,
+    askers: Collection[str],
+    reasons: Mapping[str, str],
+    now: datetime,
+) -> dict[str, Any]:
+    """Who decided, as what, when, until when and why; `name` begins the error where the caller may not, as `decide`."""
+    role = _role(name, terms, caller)
+    _may(name, terms, decision, caller=caller, askers=askers, reasons=reasons)
+    return _decided(terms, decision, role, caller, reasons, now)
+
+
+def _role(name: str, terms: Liftable, caller: Caller) -> str:
+    role = next((role for role in terms.granted_by if role in caller.roles), None)
+    if role is None:
+        may = " or ".join(terms.granted_by)
+        raise Forbidden(f"{name}: user {caller.user!r} may not decide it; {may} may")
+    return role
+
+
+def _may(
+    name: str, terms: Liftable, decision: str, *, caller: Caller, askers: Collection[str], reasons: Mapping[str, str]
+) -> None:
+    if decision == "granted" and terms.four_eyes and caller.user in askers:
+        raise Forbidden(f"{name}: {caller.user!r} asked for it; another person must grant it")
+    required = terms.requires if decision == "granted" else ("reason",)
+    for each in required:
+        if not reasons.get(each, "").strip():
+            raise CallerError(f"{name}: {each!r} is required; write it down")
+    if strays := sorted(set(reasons) - {*terms.requires, "reason"}):
+        raise CallerError(f"{name}: no field {strays[0]!r}; there are {list(terms.requires)}")
+
+
+def _decided(
+    terms: Liftable, decision: str, role: str, caller: Caller, reasons: Mapping[str, str], now: datetime
+) -> dict[str, Any]:
+    expires = (now + timedelta(days=int(terms.holds_for[1:-1]))).isoformat() if decision == "granted" else None
+    return {
+        "decided_by": caller.user,
+        "decided_as": role,
+        "decided_at": now.isoformat(),
+        "expires_at": expires,
+        "reasons": {name: text.strip() for name, text in reasons.items()},
+    }
 
 
 def document(override: Override) -> Document:

@@ -160,13 +160,39 @@ async def recover(store: TenantStore, clock: Callable[[], datetime]) -> int:
 
 
 async def record_check(
-    store: TenantStore, report: Report, *, hashes: Mapping[str, str], clock: Callable[[], datetime]
+    store: TenantStore,
+    report: Report,
+    puts: Sequence[Document] = (),
+    *,
+    hashes: Mapping[str, str],
+    clock: Callable[[], datetime],
 ) -> Sealed:
-    """The check is on paper: hashes of the file and the rules, what came of it, and the root over its findings.
+    """The check is on paper: hashes of the file and the rules, what came of it, the root over its findings, and the
+    roots over what it suggests to lift; together with `puts`.
 
     `hashes`: by rule set with its edition, the hash of its rules. The file's name lies in the payload.
     """
-    outcome = {
+    seal = sealing(
+        tenant=store.tenant,
+        kind="checked",
+        caller=report.caller,
+        outcome=_checked(report, hashes),
+        payload={
+            "file": report.file,
+            "checked_at": report.checked_at.isoformat(),
+            "overrides": [each.plain() for each in report.overrides],
+        },
+        subject=report.id,
+        conversation=report.id,
+        now=clock(),
+        salt=secrets.token_bytes(32),
+    )
+    return await store.append(seal, puts=[(document, None) for document in puts])
+
+
+def _checked(report: Report, hashes: Mapping[str, str]) -> dict[str, Any]:
+    """What the sealed line says of a check."""
+    outcome: dict[str, Any] = {
         "check": report.id,
         "verdict": report.verdict,
         "partial": report.partial,
@@ -179,21 +205,20 @@ async def record_check(
         "found": report.found,
         "root": report.root,
         "counts": [
-            {"rule": each.rule, "failed": each.failed, "undetermined": each.undetermined, "broken": each.broken}
+            {
+                "rule": each.rule,
+                "failed": each.failed,
+                "undetermined": each.undetermined,
+                "broken": each.broken,
+                **({"lifted": each.lifted} if each.liftable else {}),
+            }
             for each in report.counts
         ],
     }
-    seal = sealing(
-        tenant=store.tenant,
-        kind="checked",
-        caller=report.caller,
-        outcome=outcome,
-        payload={"file": report.file, "checked_at": report.checked_at.isoformat()},
-        subject=report.id,
-        now=clock(),
-        salt=secrets.token_bytes(32),
-    )
-    return await store.append(seal)
+    if report.overrides:
+        names = ("rule", "rule_hash", "template", "count", "root")
+        outcome["overrides"] = [{name: getattr(each, name) for name in names} for each in report.overrides]
+    return outcome
 
 
 def _outcome(finding: Finding) -> dict[str, Any]:

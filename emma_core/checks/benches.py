@@ -31,6 +31,12 @@ class Bench:
     """What holds for every row, with `as_of`."""
     problems: tuple[Problem, ...]
 
+    @property
+    def name(self) -> tuple[str, ...]:
+        """What names the whole, such as who filed it and for which year; empty where not all of that is said."""
+        said = tuple(str(self.shared.get(fact) or "") for fact in self.table.named_by)
+        return said if all(said) else ()
+
 
 def lay_out(chosen: Chosen) -> Iterator[Bench]:
     """A bench for each date fact that the sets name; what could not be read lies on the first."""

@@ -8,26 +8,29 @@ from typing import Any
 
 from emma_core import canonical, rules
 from emma_core.checks.benches import Bench
+from emma_core.checks.lifting import Lifting, values_of
 from emma_core.checks.tally import Tally
 from emma_core.nouns import Finding, Outcome, Problem, Suggestion
 from emma_core.nouns.table import RECORD
 from emma_core.ports import Engine
 from emma_core.rules import CompiledRule
 from emma_core.rules.rulesets import outcome_of
+from emma_core.rules.tree import totals
 
 MOST_ROWS = 100
 """How many rows a finding on rows that are alike names."""
 _UNREAD = "Records that can be read"
 
 
-def head(bench: Bench) -> Iterator[Finding]:
+def head(bench: Bench, lifting: Lifting) -> Iterator[Finding]:
     """What does not pass of that which the file says once: record 0 where it stands in a record of its own. Where
     that record could not be read, rules on it are left out, as they are for any other."""
     unread = any(problem.record == 0 for problem in bench.problems)
     for rule in (each for each in bench.head if not unread or each.specs.keys() <= bench.shared.keys()):
         finding = _judge(rule, bench.shared, rows=())
         if finding is not None and finding.outcome != "passed":
-            yield finding.model_copy(update={"record": 0 if bench.table.headed else None})
+            finding = finding.model_copy(update={"record": 0 if bench.table.headed else None})
+            yield lifting.mark(finding, rule, values_of(rule, bench.shared), bench)
 
 
 def weigh(rule: CompiledRule, facts: Mapping[str, Any], bench: Bench, tally: Tally) -> None:
@@ -36,17 +39,22 @@ def weigh(rule: CompiledRule, facts: Mapping[str, Any], bench: Bench, tally: Tal
     day: date = facts["as_of"]
     if not rules.in_force(rule, day):
         return
+    named = facts.get(bench.table.key or "")
+    record, key = facts[RECORD], None if named is None else str(named)
     if tally.full:
-        tally.count(rule.rule.id, _outcome(rule, facts))
+        outcome = _outcome(rule, facts)
+        lifted = (
+            outcome == "failed"
+            and rule.rule.override_template is not None
+            and tally.lifting.lifts(rule, values_of(rule, facts), record, key, bench, lambda: _told(rule, facts))
+        )
+        tally.count(rule.rule.id, outcome, lifted=lifted)
         return
-    finding = _judge(rule, facts)
-    if finding is None or finding.outcome == "passed":
-        finding = _disagreed(rule, day)
-    key = facts.get(bench.table.key or "")
-    tally.add(finding.model_copy(update={"record": facts[RECORD], "key": None if key is None else str(key)}))
+    finding = _told(rule, facts).model_copy(update={"record": record, "key": key})
+    tally.add(tally.lifting.mark(finding, rule, values_of(rule, facts), bench))
 
 
-def whole(bench: Bench, engine: Engine) -> Iterator[tuple[Finding, str]]:
+def whole(bench: Bench, engine: Engine, lifting: Lifting) -> Iterator[tuple[Finding, str]]:
     """What does not pass of the whole, with a title where it is no rule's: unread parts, absent tables and facts,
     totals, rows that are alike."""
     for problem in bench.problems:
@@ -69,10 +77,12 @@ def whole(bench: Bench, engine: Engine) -> Iterator[tuple[Finding, str]]:
         if finding is None or finding.outcome == "passed":
             continue
         if rule.rule.unique is None or finding.outcome != "failed":
-            yield finding, ""
+            yield lifting.mark(finding, rule, values_of(rule, bench.shared) | _totals(rule, came), bench), ""
             continue
         for group in engine.alike(bench.table, rule, bench.shared):
-            yield _alike(rule, group, bench.shared), ""
+            finding = _alike(rule, group, bench.shared)
+            values = {**(finding.values or {}), "count(*)": len(group)}
+            yield lifting.mark(finding, rule, values, bench), ""
 
 
 class Troubles:
@@ -94,6 +104,17 @@ def _judge(
 ) -> Finding | None:
     basis = dict.fromkeys(rule.specs, "record")
     return rules.judge(rule, facts, basis=basis, as_of=facts["as_of"], rows=rows)  # type: ignore[arg-type]
+
+
+def _totals(rule: CompiledRule, came: rules.Totals) -> dict[str, Any]:
+    """What the rule's own totals came to, by their words; an engine may bring those of others too."""
+    asked = [node for part in (rule.when, rule.require) if part is not None for node in totals(part)]
+    return {node.text: came[node] for node in asked if came.get(node) is not None}
+
+
+def _told(rule: CompiledRule, facts: Mapping[str, Any]) -> Finding:
+    finding = _judge(rule, facts)
+    return _disagreed(rule, facts["as_of"]) if finding is None or finding.outcome == "passed" else finding
 
 
 def _outcome(rule: CompiledRule, facts: Mapping[str, Any]) -> Outcome:

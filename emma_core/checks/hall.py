@@ -13,12 +13,13 @@ from datetime import datetime
 from typing import Any
 
 from emma_core import audit, canonical
-from emma_core.checks import benches, editions, explaining, sources
+from emma_core.checks import benches, deciding, editions, explaining, lifting, sources
 from emma_core.checks.benches import Bench
 from emma_core.checks.editions import Order
+from emma_core.checks.lifting import Lifting
 from emma_core.checks.sources import Source
 from emma_core.checks.tally import Tally
-from emma_core.nouns import Caller, CheckEvent, Report
+from emma_core.nouns import Caller, CheckEvent, Report, Sealed
 from emma_core.nouns.table import RECORD
 from emma_core.packs import Packs
 from emma_core.ports import Engine, Stretch, TenantStore
@@ -45,18 +46,30 @@ async def stream(
     source = await asyncio.to_thread(sources.open_source, order.source)  # 1: there, readable, hashed
     chosen = await asyncio.to_thread(editions.choose, packs, source, order)  # 2: which rules, of which edition
     sets = {f"{one.ruleset.ruleset}@{one.ruleset.edition}": one for each in chosen for one in each.sets}
-    tally = Tally((rule for one in sets.values() for rule in one.rules), limit=order.limit)
-    work = _work([bench for each in chosen for bench in benches.lay_out(each)], engine, tally, stop)
-    async with aclosing(_in_thread(work)) as events:  # 3 and 4
-        async for event in events:
-            yield event
-    await asyncio.to_thread(source.check_unchanged)
-    stamps = tuple(packs.need(name).stamp for name in sorted({each.partition("/")[0] for each in sets}))
-    made = {"rulesets": tuple(sets), "packs": stamps, "engine": engine.name, "checked_at": clock()}
-    report = _report(caller, order, source, tally, made)
-    hashes = {name: canonical.sha256([rule.hash for rule in one.rules]) for name, one in sets.items()}
-    sealed = await audit.record_check(store, report, hashes=hashes, clock=clock)  # 5: on paper
+    acts = await lifting.decided(store, sets, clock())  # what people decided, in one pass
+    with closing(Lifting(acts, packs.template, file_hash=source.hash)) as lifts:
+        tally = Tally((rule for one in sets.values() for rule in one.rules), limit=order.limit, lifting=lifts)
+        work = _work([bench for each in chosen for bench in benches.lay_out(each)], engine, tally, stop)
+        async with aclosing(_in_thread(work)) as events:  # 3 and 4
+            async for event in events:
+                yield event
+        await asyncio.to_thread(source.check_unchanged)
+        stamps = tuple(packs.need(name).stamp for name in sorted({each.partition("/")[0] for each in sets}))
+        made = {"rulesets": tuple(sets), "packs": stamps, "engine": engine.name, "checked_at": clock()}
+        report = _report(caller, order, source, tally, made)
+        hashes = {name: canonical.sha256([rule.hash for rule in one.rules]) for name, one in sets.items()}
+        sealed = await _record(store, report, lifts, hashes, clock)  # 5: on paper
     yield CheckEvent(records=tally.records, of=tally.of, report=report.model_copy(update={"trail": sealed}))
+
+
+async def _record(
+    store: TenantStore, report: Report, lifts: Lifting, hashes: Mapping[str, str], clock: Callable[[], datetime]
+) -> Sealed:
+    """The check is on the trail, after the documents that say what it suggests to lift."""
+    for document in lifts.dockets.documents(report.checked_at):
+        await store.put(document)
+    puts = [deciding.document(report)] if report.overrides else []
+    return await audit.record_check(store, report, puts, hashes=hashes, clock=clock)
 
 
 async def _in_thread(work: Generator[CheckEvent, None, None]) -> AsyncGenerator[CheckEvent, None]:
@@ -86,7 +99,7 @@ def _work(
         yield from _rows(bench, engine, tally, stop)
         if tally.partial:
             return
-        for finding, title in explaining.whole(bench, engine):
+        for finding, title in explaining.whole(bench, engine, tally.lifting):
             tally.add(finding, title)
             if tally.waits:
                 yield tally.event()
@@ -97,7 +110,7 @@ def _rows(bench: Bench, engine: Engine, tally: Tally, stop: Callable[[], bool]) 
     """What the head and the rows fail, and between them the rows that could not be read."""
     troubles = explaining.Troubles(bench)
     troubles.tell(0, tally)
-    for finding in explaining.head(bench):
+    for finding in explaining.head(bench, tally.lifting):
         tally.add(finding)
     with closing(engine.standing(bench.table, bench.rows, bench.shared)) as stretches:
         yield from _stretches(bench, stretches, troubles, tally, stop)
@@ -133,7 +146,7 @@ def _stretches(
 
 
 def _report(caller: Caller, order: Order, source: Source, tally: Tally, made: Mapping[str, Any]) -> Report:
-    return Report(
+    report = Report(
         id=f"k-{secrets.token_hex(12)}",
         tenant=caller.tenant,
         caller=caller.user,
@@ -149,3 +162,4 @@ def _report(caller: Caller, order: Order, source: Source, tally: Tally, made: Ma
         partial=tally.partial,
         **made,
     )
+    return report.model_copy(update={"overrides": tally.lifting.dockets.of(report)})

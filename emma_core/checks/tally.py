@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from emma_core import audit, canonical
+from emma_core.checks.lifting import Lifting
 from emma_core.nouns import CheckEvent, Finding, Outcome, RuleCount, VerdictWord
 from emma_core.rules import CompiledRule
 
@@ -20,7 +21,8 @@ def leaf(finding: Finding) -> bytes:
 class Tally:
     """What was found so far."""
 
-    def __init__(self, rules: Iterable[CompiledRule], *, limit: int | None) -> None:
+    def __init__(self, rules: Iterable[CompiledRule], *, limit: int | None, lifting: Lifting) -> None:
+        self.lifting = lifting
         self.tree = audit.MerkleTree()
         self.records = 0
         self.of: int | None = None
@@ -47,15 +49,21 @@ class Tally:
         """The finding is counted, and listed where there is room. `title`: of what is no rule's."""
         if finding.rule not in self._by_id:
             self._strangers.setdefault(finding.rule, (finding, title))
-        self.count(finding.rule, finding.outcome)
+        self.count(
+            finding.rule,
+            finding.outcome,
+            lifted=finding.override is not None and finding.override.state == "granted",
+        )
         if not self.full:
             self.tree.add(leaf(finding))
             self._waiting.append(finding)
 
-    def count(self, rule: str, outcome: Outcome) -> None:
+    def count(self, rule: str, outcome: Outcome, *, lifted: bool = False) -> None:
         """One more of that outcome."""
         held = self._counts.setdefault(rule, {})
         held[outcome] = held.get(outcome, 0) + 1
+        if lifted:
+            held["lifted"] = held.get("lifted", 0) + 1
         self.found += 1
 
     def event(self) -> CheckEvent:
@@ -71,7 +79,7 @@ class Tally:
     def verdict(self) -> VerdictWord:
         """What the findings of mandatory rules come to, those beyond the limit among them."""
         weighing = [each for each in self.counts() if each.mandatory]
-        failed = [each for each in weighing if each.failed and each.severity == "error"]
+        failed = [each for each in weighing if each.weighs and each.severity == "error"]
         if any(each.broken for each in weighing):
             return "broken"
         if failed:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
@@ -188,7 +189,8 @@ def _told(episode: Episode) -> Text:
 
     from emma_core.cli.show import visible
 
-    said = Text(visible(f"{episode.turn or 'decision'}  {episode.conversation or ''}"), "bold")
+    what = episode.turn or {"checked": "check", "decided": "decision"}.get(kind := episode.events[0].kind, kind)
+    said = Text(visible(f"{what}  {episode.conversation or ''}"), "bold")
     if episode.verdict:
         said.append(visible(f"  {episode.verdict}"), "yellow" if episode.verdict != "clear" else "green")
     for each in episode.events:
@@ -202,11 +204,19 @@ def _told(episode: Episode) -> Text:
             )
     passed = sum(finding.get("outcome") == "passed" for finding in episode.findings)
     said.append(f"\n         passed       {passed} more" if passed else "", "not bold dim")
-    if episode.decision:
-        line = f"{episode.decision.get('decision')} {episode.decision.get('rule')} as {episode.decision.get('role')}"
-        said.append(
-            "\n         " + visible(f"{line} (override {str(episode.decision.get('override'))[:12]})"), "not bold"
-        )
+    for line in _decisions(episode.decision or {}):
+        said.append("\n         " + visible(line), "not bold")
     if episode.reason:
         said.append("\n         " + visible(f"stopped: {episode.reason}"), "not bold red")
     return said.append("\n")
+
+
+def _decisions(outcome: Mapping[str, Any]) -> Iterator[str]:
+    """What a sealed decision says: of one override, or rule by rule of a check's findings."""
+    from emma_core.cli.show import many
+
+    said = f"{outcome.get('decision')} {{}} as {outcome.get('role')} ({{}})"
+    if "override" in outcome:
+        yield said.format(outcome.get("rule"), f"override {str(outcome['override'])[:12]}")
+    for each in outcome.get("rules", ()):
+        yield said.format(each["rule"], f"{many(each['count'], 'finding')} of {str(outcome.get('check'))[:14]}")

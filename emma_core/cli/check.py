@@ -109,11 +109,12 @@ def check(
 
 
 def exit_code(report: Report, *, fail_on: str = "error", allow_undetermined: bool = False) -> int:
-    """130 where the check was stopped; 1 where a mandatory rule fails at or above `fail_on`, broke or waits; or 0."""
+    """130 where the check was stopped; 1 where a mandatory rule fails at or above `fail_on` and is not lifted, broke or
+    waits; or 0."""
     if report.partial:
         return _INTERRUPTED
     for each in (each for each in report.counts if each.mandatory):
-        if each.broken or (each.failed and _WEIGHT[each.severity] >= _WEIGHT[fail_on]):
+        if each.broken or (each.weighs and _WEIGHT[each.severity] >= _WEIGHT[fail_on]):
             return 1
         if each.undetermined and not allow_undetermined:
             return 1

@@ -148,6 +148,7 @@ def _row(finding: Finding) -> str:
     )
     mend = [finding.suggestion.text] if finding.suggestion and finding.suggestion.text else []
     mend += [f"would pass: {finding.would_pass}"] if finding.would_pass else []
+    mend += [_lifting(finding)] if finding.override else []
     key = f'<br><span class="soft">{_text(finding.key)}</span>' if finding.key else ""
     record = "" if finding.record is None else finding.record
     style = finding.outcome if finding.outcome == "undetermined" else finding.severity
@@ -157,6 +158,14 @@ def _row(finding: Finding) -> str:
         f'<td class="{style}">{finding.outcome}</td><td>{_text(finding.message)}{key}</td>'
         f"<td>{compared}</td><td>{'<br>'.join(map(_text, mend))}</td></tr>"
     )
+
+
+def _lifting(finding: Finding) -> str:
+    """How the lifting of a finding stands."""
+    if finding.override is None:
+        return ""
+    by = f" by {finding.override.granted_by}" if finding.override.granted_by else ""
+    return f"override {finding.override.state}{by}"
 
 
 def _options(words: Iterable[str]) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.text import Text
 
 from emma_core.cli.show import Fitted, field, many, table, value, visible
-from emma_core.cli.turns import VERDICTS
-from emma_core.nouns import Finding, Report, RuleCount
+from emma_core.cli.turns import VERDICTS, command
+from emma_core.nouns import Docket, Finding, Report, RuleCount
 
 _SHOWN = 20
 """How many findings a screen shows; a file holds them all."""
@@ -46,9 +46,10 @@ def by_severity(counts: Iterable[RuleCount]) -> Iterator[tuple[str, int, int]]:
     kinds = (
         ("broken", [(each, each.broken) for each in counts]),
         ("error, nobody may lift", [(each, each.failed) for each in counts if _is(each, "error", liftable=False)]),
-        ("error, may be lifted", [(each, each.failed) for each in counts if _is(each, "error", liftable=True)]),
-        ("warning", [(each, each.failed) for each in counts if each.severity == "warning"]),
-        ("info", [(each, each.failed) for each in counts if each.severity == "info"]),
+        ("error, may be lifted", [(each, _open(each)) for each in counts if _is(each, "error", liftable=True)]),
+        ("warning", [(each, _open(each)) for each in counts if each.severity == "warning"]),
+        ("info", [(each, _open(each)) for each in counts if each.severity == "info"]),
+        ("lifted", [(each, each.lifted) for each in counts]),
         ("unknown", [(each, each.undetermined) for each in counts]),
     )
     for words, found in kinds:
@@ -60,19 +61,46 @@ def _is(count: RuleCount, severity: str, *, liftable: bool) -> bool:
     return count.severity == severity and count.liftable == liftable
 
 
+def _open(count: RuleCount) -> int:
+    return count.failed - count.lifted
+
+
 def _counts(counts: Sequence[RuleCount]) -> Fitted:
     rows = []
     for each in counts:
-        word = each.severity if each.failed else "broken" if each.broken else "unknown"
-        style = "red" if each.broken or (each.failed and not each.liftable) else "yellow"
+        word = each.severity if each.weighs else "broken" if each.broken else "lifted" if each.lifted else "unknown"
+        style = "red" if each.broken or (each.failed and not each.liftable) else "yellow" if word != "lifted" else ""
         total = each.failed + each.undetermined + each.broken
-        lift = "may be lifted" if each.liftable and each.failed else ""
+        lift = _lift(each)
         rows.append((each.citation, Text(word, style), f"{total:,}", each.title, lift))
     columns = (("Edit", {"no_wrap": True}), ("", {"no_wrap": True}), ("Times", {"justify": "right"}))
     return table(*columns, ("Rule", {"ratio": 1}), ("", {"no_wrap": True}), rows=rows)
 
 
-def _fields(report: Report) -> Iterator[Fitted]:
+def _lift(count: RuleCount) -> str:
+    if not count.liftable or not count.failed:
+        return ""
+    if not count.weighs:
+        return "all lifted"
+    return f"{count.lifted:,} lifted" if count.lifted else "may be lifted"
+
+
+def _offer(report: Report) -> Iterator[RenderableType]:
+    """Who may lift what, and the command that does."""
+    by_template: dict[str, list[Docket]] = {}
+    for each in report.overrides:
+        by_template.setdefault(each.template, []).append(each)
+    for dockets in by_template.values():
+        first, total = dockets[0], sum(each.count for each in dockets)
+        may = " or ".join(first.granted_by)
+        who = f"{first.title}: {may} may grant {many(total, 'finding')} of {many(len(dockets), 'rule')}:"
+        fields = ["--reason '…'" if name == "reason" else f"--field {name}='…'" for name in first.requires]
+        rule = f"--rule {first.rule.rpartition('.')[2] if len(dockets) == 1 else 'RULE'}"
+        parts = (f"emma overrides grant --report {report.id[:14]}", rule, "--as NAME", f"--role {first.granted_by[0]}")
+        yield field("Override", who, *command(*parts, *fields))
+
+
+def _fields(report: Report) -> Iterator[RenderableType]:
     yield field("File", f"{visible(report.file)}, {many(report.records, 'record')}")
     yield field("Rules", ", ".join(report.rulesets))
     lines = [f"{total:,} of {many(rules, 'rule')}: {words}" for words, total, rules in by_severity(report.counts)]
@@ -84,6 +112,7 @@ def _fields(report: Report) -> Iterator[Fitted]:
         yield field("Stopped", said, style="red")
     style, meaning = VERDICTS[report.verdict]
     yield field("Verdict", Text(report.verdict, f"bold {style}").append(f": {meaning}", "not bold"))
+    yield from _offer(report)
     if report.trail is not None:
         yield field("Trail", f"#{report.trail.seq} {report.trail.kind} {report.trail.hash[:12]}", style="dim")
 
@@ -95,4 +124,7 @@ def _said(finding: Finding) -> Text:
         said.append(f"\n{compared}", "dim")
     if finding.suggestion and finding.suggestion.text:
         said.append(f"\n{visible(finding.suggestion.text)}", "dim")
+    if finding.override and finding.override.state != "suggested":
+        by = f" by {finding.override.granted_by}" if finding.override.granted_by else ""
+        said.append(f"\n{finding.override.state}{visible(by)}", "yellow")
     return said

@@ -110,11 +110,11 @@ def offers(overrides: Iterable[Override]) -> Iterator[RenderableType]:
             start = f"emma overrides grant {each.id[:12]}"
             role = f"--role {each.granted_by[0]}"
             fields = ["--reason '…'" if name == "reason" else f"--field {name}='…'" for name in each.requires]
-            wide = field("Override", who, *_command(f"{start} --as NAME", role, *fields))
-            yield Fitted(wide, Group(field("Override", who), *_command(start, "--as NAME", role, *fields)))
+            wide = field("Override", who, *command(f"{start} --as NAME", role, *fields))
+            yield Fitted(wide, Group(field("Override", who), *command(start, "--as NAME", role, *fields)))
 
 
-def _command(*parts: str) -> list[Text]:
+def command(*parts: str) -> list[Text]:
     """A command that can be copied: a part a line, and no line broken by the screen."""
     lines = [f"{'  ' if place else ''}{part}" for place, part in enumerate(parts)]
     lines = [*(f"{line} \\" for line in lines[:-1]), lines[-1]]
@@ -138,7 +138,7 @@ def _onward(turn: Turn) -> Iterator[RenderableType]:
         f"emma chat {visible(turn.blueprint)}",
         f"--conversation {shlex.quote(visible(turn.ask.conversation))}",
     )
-    yield Fitted(field("Go on", *_command(f"{start} {more}")), Group(field("Go on"), *_command(start, more)))
+    yield Fitted(field("Go on", *command(f"{start} {more}")), Group(field("Go on"), *command(start, more)))
 
 
 def _outcome(finding: Finding) -> Text:

@@ -18,6 +18,7 @@ from emma_core.nouns.authored import (
     RuleUse,
     Source,
 )
+from emma_core.nouns.check import CheckEvent, Decision, Docket, Report, RuleCount
 from emma_core.nouns.speech import Briefing, Ground, Message, Piece, Prompt, ToolCall
 from emma_core.nouns.table import Feed, Problem, Table
 from emma_core.nouns.tenancy import (
@@ -42,7 +43,6 @@ from emma_core.nouns.turn import (
     Answer,
     Ask,
     Caller,
-    CheckEvent,
     Citation,
     Extracted,
     Fact,
@@ -53,9 +53,7 @@ from emma_core.nouns.turn import (
     OverrideState,
     PackStamp,
     Passage,
-    Report,
     Retrieved,
-    RuleCount,
     Span,
     Suggestion,
     Turn,
@@ -95,6 +93,8 @@ __all__ = [
     "CheckEvent",
     "Citation",
     "DataClass",
+    "Decision",
+    "Docket",
     "Document",
     "Effective",
     "Erasure",

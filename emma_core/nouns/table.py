@@ -59,4 +59,6 @@ class Table:
     """The edition of the rules that the file says it was made for, such as its filing year."""
     feed: Feed = field(default_factory=Feed)
     key: str | None = None
-    """The fact that names a record for people."""
+    """The fact that names a record, for people and from one file to the next."""
+    named_by: tuple[str, ...] = ()
+    """The file facts that name the whole, such as who filed it and for which year."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
@@ -273,59 +273,3 @@ class TurnEvent(Noun):
     overrides: tuple[Override, ...] | None = None
     sealed: Sealed | None = None
     whole: Turn | None = None
-
-
-class RuleCount(Noun):
-    """How often one rule did not pass in a check."""
-
-    rule: str
-    title: str
-    citation: str
-    severity: Severity
-    mandatory: bool
-    liftable: bool
-    """True where a person may lift it."""
-    failed: int = 0
-    undetermined: int = 0
-    broken: int = 0
-
-
-class Report(Noun):
-    """A check of a file or table, whole."""
-
-    id: str
-    tenant: TenantId
-    caller: str
-    file: str
-    file_hash: Sha256
-    records: int
-    rulesets: tuple[str, ...]
-    packs: tuple[PackStamp, ...]
-    as_of: date
-    checked_at: datetime
-    findings: tuple[Finding, ...]
-    """Those that did not pass, as far as the limit lets them be listed."""
-    found: Annotated[int, Field(ge=0)] = 0
-    """How many did not pass, listed or not."""
-    counts: tuple[RuleCount, ...] = ()
-    """How often each rule did not pass."""
-    root: Sha256 | None = None
-    """The Merkle root (RFC 6962) over the canonical JSON of the listed findings, in their order."""
-    engine: str = ""
-    verdict: VerdictWord
-    partial: bool = False
-    """True where the check was stopped: `records` were looked at, and what holds for the whole file is not told."""
-    trail: Sealed | None = None
-
-
-class CheckEvent(Noun):
-    """One stretch of a check as it happens; the last one carries the report."""
-
-    records: int
-    """How many data rows were looked at so far."""
-    of: int | None = None
-    """How many there are, where that is known."""
-    findings: tuple[Finding, ...] = ()
-    """What was found since the event before, as far as the limit lets it be listed."""
-    report: Report | None = None
-    """The whole, without the findings that were told already."""

@@ -115,6 +115,56 @@ PARCEL_RULES = [
         {"fragile": True, "marks": []},
     ),
 ]
+LIFTABLE_RULES = [
+    rule(
+        "acme.second_look.amount",
+        "is_number(loan_amount) AND number(loan_amount) < 1000",
+        {"loan_amount": "5"},
+        {"loan_amount": "1000"},
+        override_template="acme.verified",
+        message="The amount is {loan_amount}.",
+    ),
+    rule(
+        "acme.second_look.agency",
+        "ts_federal_agency <> '9'",
+        {"ts_federal_agency": "x"},
+        {"ts_federal_agency": "9"},
+        applies_to=["file"],
+        override_template="acme.verified",
+    ),
+    rule(
+        "acme.second_look.share",
+        "count(*) FILTER (WHERE loan_type = '4') * 2 <= count(*)",
+        {"rows": [{"loan_type": "4"}, {"loan_type": "1"}]},
+        {"rows": [{"loan_type": "4"}]},
+        applies_to=["file"],
+        override_template="acme.verified",
+    ),
+    rule(
+        "acme.second_look.rate",
+        "count(*) FILTER (WHERE loan_type = '2') <= 1",
+        {"rows": [{"loan_type": "2"}]},
+        {"rows": [{"loan_type": "2"}, {"loan_type": "2"}]},
+        applies_to=["file"],
+        override_template="acme.verified",
+    ),
+    rule(
+        "acme.second_look.twice",
+        None,
+        {"rows": [{"uli": "a"}, {"uli": "b"}]},
+        {"rows": [{"uli": "a"}, {"uli": "a"}]},
+        applies_to=["file"],
+        unique=["uli"],
+        override_template="acme.verified",
+    ),
+    rule(
+        "acme.second_look.purpose",
+        "loan_purpose <> '5'",
+        {"loan_purpose": "1"},
+        {"loan_purpose": "5"},
+        override_template="acme.two_people",
+    ),
+]
 BROKEN_RULES = [
     rule("acme.broken.whole", "halved(label) <> 'zz' OR label = 'ok'", {"label": "aa"}, {"label": "zzzz"}),
     rule("acme.broken.plain", "label <> 'bb'", {"label": "aa"}, {"label": "bb"}),
@@ -167,6 +217,7 @@ def _write_content(folder: Path) -> None:
     sets = {
         "hmda_2022": {**hmda, "edition": "2022"},
         "hmda_2024": {**hmda, "edition": "2024"},
+        "second_look": {**hmda, "ruleset": "acme/second_look", "edition": "2024", "rules": LIFTABLE_RULES},
         "parcels": {"ruleset": "acme/parcels", **parcels, "rules": PARCEL_RULES},
         "broken": {"ruleset": "acme/broken", **parcels, "rules": BROKEN_RULES},
     }
@@ -176,22 +227,27 @@ def _write_content(folder: Path) -> None:
     for name, each in sets.items():
         (folder / f"{name}.json").write_text(json.dumps(each))
     (folder / "index.json").write_text(json.dumps({"facts": {"acme.lar": lar, "acme.parcel": PARCEL_FACTS}}))
-    front = "id: acme.verified\ntitle: Verified\ngranted_by: [acme.boss]"
-    (folder / "override-templates/verified.md").write_text(f"---\n{front}\n---\nIt was looked at.\n")
+    front = "granted_by: [acme.boss]\nexpires: P30D\nfour_eyes: "
+    (folder / "override-templates/verified.md").write_text(
+        f"---\nid: acme.verified\ntitle: Verified\n{front}false\n---\n{{{{ finding.message }}}} It was looked at.\n"
+    )
+    (folder / "override-templates/two_people.md").write_text(
+        f"---\nid: acme.two_people\ntitle: Seen by two\n{front}true\n---\nTwo looked at it.\n"
+    )
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Callable[[], AbstractAsyncContextManager[Desk]]:
-    """Opens the desk of the default tenant, with the pack of these tests."""
+def desk(tmp_path: Path) -> Callable[..., AbstractAsyncContextManager[Desk]]:
+    """Opens the desk of somebody at the default tenant, with the pack of these tests."""
     folder = tmp_path / "content"
     _write_content(folder)
 
     @asynccontextmanager
-    async def open_() -> AsyncIterator[Desk]:
+    async def open_(user: str = "local", *roles: str, **more: Any) -> AsyncIterator[Desk]:
         settings = Settings(store=f"sqlite:///{tmp_path}/emma.db")
-        async with Emma.open(settings, plugins={"acme": Pack(folder)}) as emma:
+        async with Emma.open(settings, plugins={"acme": Pack(folder)}, **more) as emma:
             assert emma.packs.by_name["acme"].problem is None
-            yield emma.tenant("default")
+            yield emma.tenant("default", user=user, roles=roles)
 
     return open_
 

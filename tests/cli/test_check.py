@@ -86,7 +86,7 @@ def test_every_format_holds_the_same_findings(emma, loans, tmp_path):
     for name in ("rule", "outcome", "message"):
         assert [row[name] for row in rows] == frame[name].to_list() == [each[name] for each in wanted]
     assert frame["record"].to_list() == [2, 3, 4]
-    assert "dti_max" not in (tmp_path / "out.txt").read_text()
+    assert "lender_policy.dti_max" not in (tmp_path / "out.txt").read_text()
     assert "47%" in (tmp_path / "out.txt").read_text()
     assert not list(tmp_path.glob(".*.part"))
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 import shlex
 
+import polars as pl
 import pytest
 
 AT_47 = ("ask", "loan_officer", "At 47% debt-to-income?", "--facts", '{"reserves_months": 6}', "--conversation", "c-1")
@@ -94,6 +98,77 @@ def test_a_narrow_screen_breaks_no_word_and_is_not_overrun(emma, suggested, monk
     assert max(map(len, said.out.splitlines())) <= 40
     whole = {"overrides": "mortgage.senior_underwriter", "packs": "healthy", "doctor": "collections"}
     assert whole.get(command[0], "mortgage.senior_underwriter") in said.out
+
+
+@pytest.fixture
+def checked(emma, tmp_path):
+    """The report of a check of three loans, two of which a senior underwriter may lift."""
+    (tmp_path / "loans.csv").write_text("id,dti,reserves_months\na,0.40,3\nb,0.47,3\nc,0.48,3\n")
+    said = emma("check", "loans.csv", "--rules", "mortgage/lender_policy", "--format", "json", "--as", "ana")
+    assert said.code == 1
+    return said.json
+
+
+def test_all_findings_of_a_rule_are_lifted_in_one_act_and_the_next_check_exits_0(emma, checked):
+    granted = emma("overrides", "grant", "--report", checked["id"][:12], "--rule", "dti_max", *SAM, *REASONS)
+    again = emma("check", "loans.csv", "--rules", "mortgage/lender_policy", "--as", "ana")
+
+    assert (granted.code, again.code) == (0, 0)
+    assert "mortgage.lender_policy.dti_max: 2 findings" in granted.out
+    assert "granted by sam" in again.out and "all lifted" in again.out
+    assert "Verdict       clear" in again.out
+    assert "granted mortgage.lender_policy.dti_max" in emma("audit", "show").out
+    assert emma("audit", "verify").code == 0
+
+
+def test_one_finding_of_a_check_is_lifted_by_its_id_and_every_format_says_how_each_stands(emma, checked, tmp_path):
+    one = checked["findings"][0]["override"]
+    granted = emma("overrides", "grant", one["id"][:12], *SAM, *REASONS, "--format", "json")
+    for name in ("out.jsonl", "out.csv", "out.parquet", "out.html", "out.txt"):
+        assert emma("check", "loans.csv", "--rules", "mortgage/lender_policy", "--out", name).code == 1
+
+    assert granted.json["rules"] == {"mortgage.lender_policy.dti_max": 1}
+    found = [json.loads(line)["override"] for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert [(each["state"], each.get("granted_by")) for each in found] == [("granted", "sam"), ("suggested", None)]
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "out.csv").read_text())))
+    frame = pl.read_parquet(tmp_path / "out.parquet")
+    for column in ([row["override"] for row in rows], frame["override"].to_list()):
+        assert column == ["granted", "suggested"]
+    assert rows[0]["override_id"] == frame["override_id"][0] == one["id"]
+    assert "granted by sam" in (tmp_path / "out.txt").read_text()
+    assert "granted by sam" in (tmp_path / "out.html").read_text()
+
+
+def test_the_list_says_rule_by_rule_what_a_check_suggests_and_who_may_decide(emma, checked):
+    said = emma("overrides", "list")
+    [docket] = emma("overrides", "list", "--format", "json").json
+
+    assert "2 suggested" in said.out and "mortgage.senior_underwriter" in said.out
+    assert (docket["report"], docket["count"]) == (checked["id"], 2)
+    emma("overrides", "refuse", "--rule", "dti_max", *SAM, "--reason", "Income not shown")
+    assert emma("overrides", "list", "--state", "suggested", "--format", "jsonl").out == ""
+    assert "2 refused" in emma("overrides", "list", "--state", "refused").out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--rule", "dti_max", "--as", "sam", *REASONS), "may not decide it; mortgage.senior_underwriter may"),
+        (("--rule", "dti_max", "--as", "ana", *SAM[2:], *REASONS), "another person must grant it"),
+        (("--rule", "dti_max", *SAM), "'reason' is required"),
+        (("--rule", "q630", *SAM, *REASONS), "there are ['mortgage.lender_policy.dti_max']"),
+        (("--report", "k-none", "--rule", "dti_max", *SAM, *REASONS), "No one check is 'k-none'"),
+        (("abcdefg", "--rule", "dti_max", *SAM, *REASONS), "name one of them"),
+        ((*SAM, *REASONS), "Nothing is named to decide"),
+    ],
+)
+def test_what_may_not_be_decided_of_a_check_is_one_line_and_changes_nothing(emma, checked, arguments, words):
+    said = emma("overrides", "grant", *arguments)
+
+    assert said.code == 2
+    [line] = said.err.splitlines()
+    assert words in line
+    assert emma("overrides", "list", "--format", "json").json[0]["granted"] == 0
 
 
 def test_a_tenant_sees_nothing_of_another(emma, suggested):
