@@ -26,7 +26,7 @@ def register_backends() -> Mapping[str, Mapping[str, Callable[..., Any]]]:
     """The embedded backends and LangChain's models; each is imported when its address is opened."""
     return {
         "store": {"sqlite": _sqlite_store},
-        "registry": {"sqlite": _sqlite_registry},
+        "registry": {"sqlite": _sql_registry, "postgresql": _sql_registry},
         "index": {"memory": _word_index},
         "model": {"offline": _offline, "*": _langchain},
         "blobs": {"file": _folder_blobs},
@@ -69,8 +69,8 @@ def _sqlite_store(address: str) -> Any:
     return open_store(address)
 
 
-def _sqlite_registry(address: str) -> Any:
-    from emma_core.backends.sqlite_registry import open_registry
+def _sql_registry(address: str) -> Any:
+    from emma_core.backends.sql.registry import open_registry
 
     return open_registry(address)
 

@@ -146,16 +146,33 @@ class _Lanes:
         self.writing.close()
 
 
-def _opened(path: Path) -> _Lanes:
-    """Both connections to the file, its tables at this version; a file that is refused is left as it was."""
-    embedded.make_room(path)
+def make_ready(path: Path) -> None:
+    """The file is there, with the tables of this release. Raises `StoreError`; what is refused is left as it was."""
     connections: list[sqlite3.Connection] = []
     try:
-        writing = _connected(path, connections)
-        embedded.check(writing, path)
-        _keep_a_log(writing, path)
-        writing.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten, not only unlinked
-        embedded.bring_up(writing, path)
+        _ready(path, connections)
+    except BaseException as error:
+        raise explained(error, path) from error
+    finally:
+        for connection in connections:
+            connection.close()
+
+
+def _ready(path: Path, connections: list[sqlite3.Connection]) -> sqlite3.Connection:
+    embedded.make_room(path)
+    writing = _connected(path, connections)
+    embedded.check(writing, path)
+    _keep_a_log(writing, path)
+    writing.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten, not only unlinked
+    embedded.bring_up(writing, path)
+    return writing
+
+
+def _opened(path: Path) -> _Lanes:
+    """Both connections to the file, its tables at this version; a file that is refused is left as it was."""
+    connections: list[sqlite3.Connection] = []
+    try:
+        writing = _ready(path, connections)
         reading = _connected(path, connections)
         reading.execute("PRAGMA query_only = ON")
         # bytes that somebody broke must reach the verifier, which can say in which line they stand

@@ -19,8 +19,9 @@ class TenantRegistry(Protocol):
     async def one(self, noun: type[Row], *key: str) -> Row | None:
         """The row of that key, or None."""
 
-    async def all(self, noun: type[Row]) -> list[Row]:
-        """Every row of that kind in the order of their keys, those whose time is over among them."""
+    async def all(self, noun: type[Row], *, may_lag: bool = False) -> list[Row]:
+        """Every row of that kind in the order of their keys, those whose time is over among them. `may_lag`: they may
+        be read from a copy that lags behind; for lists and reports, and never for what a caller may do."""
 
     async def put(self, row: Registered, *, new: bool = False) -> None:
         """The row is there, over the one of the same key. `new`: raises `Conflict` where there is one."""
@@ -36,13 +37,14 @@ class TenantRegistry(Protocol):
         """The trail line up to which usage was counted; 0 at first."""
 
     async def usage(self, since: date, until: date) -> list[UsageCount]:
-        """What was used on the days from `since` to `until`, both included, by day and counter."""
+        """What was used on the days from `since` to `until`, both included, by day and counter; a copy that lags
+        behind may say it."""
 
     async def claim(self, key: IdempotencyKey) -> IdempotencyKey | None:
         """None: the key is claimed now and the caller goes on; else the unexpired one that is there, unchanged."""
 
     async def settle(self, key: IdempotencyKey) -> None:
-        """The claimed key holds its result."""
+        """The claimed key holds its result. Raises `Conflict` where the claim ran out and is another's."""
 
     async def release(self, key: str) -> None:
         """The key may be claimed again: what it was claimed for came to nothing."""
@@ -57,8 +59,9 @@ class TenantRegistry(Protocol):
 class Registry(Protocol):
     """The tenants of this installation and their rows; `default` exists in a new one."""
 
-    async def open(self) -> None:
-        """Ready. Raises `StoreError` where it cannot be."""
+    async def open(self, *, replica: str = "") -> None:
+        """Ready, its schema checked (an embedded one: created). Raises `StoreError` where it cannot be, saying what to
+        do. `replica`: the address of a copy that may lag, where lists and reports are read."""
 
     async def close(self) -> None:
         """Nothing is held."""
@@ -67,7 +70,7 @@ class Registry(Protocol):
         """The tenant, or None."""
 
     async def tenants(self) -> list[Tenant]:
-        """All tenants by id."""
+        """All tenants by id; a copy that lags behind may say them."""
 
     async def create(self, tenant: Tenant) -> None:
         """It exists from now on. Raises `Conflict` where it did before."""

@@ -10,7 +10,14 @@ from emma_core.backends.sqlite import open_store
 from emma_core.ports import Store
 
 # before the contract is imported, so that its assertions say what they compared
-for module in ("store_contract", "document_contract", "trail_contract", "two_tenants"):
+for module in (
+    "store_contract",
+    "document_contract",
+    "trail_contract",
+    "two_tenants",
+    "registry_contract",
+    "registry_row_contract",
+):
     pytest.register_assert_rewrite(f"emma_core.testing.{module}")
 
 

@@ -6,8 +6,8 @@ import asyncio
 import sys
 from pathlib import Path
 
+from emma_core.backends.sql.registry import open_registry
 from emma_core.backends.sqlite import open_store
-from emma_core.backends.sqlite_registry import open_registry
 from emma_core.nouns import Tenant
 from emma_core.testing.samples import note, sealing
 

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from emma_core import audit
+from emma_core.backends.sql.registry import open_registry
 from emma_core.backends.sqlite import SqliteStore, open_store
 from emma_core.backends.sqlite_file import DatabaseFile, path_of
-from emma_core.backends.sqlite_registry import open_registry
-from emma_core.errors import CallerError, StoreError
+from emma_core.errors import CallerError, OperatorError, StoreError
 from emma_core.testing.samples import note, sealing
 
 FIXTURES = Path(__file__).with_name("fixtures")
@@ -46,7 +46,7 @@ def test_an_address_names_a_relative_or_an_absolute_file() -> None:
 def test_an_address_that_names_no_file_is_refused(address: str) -> None:
     with pytest.raises(StoreError, match="write 'sqlite:///"):
         open_store(address)
-    with pytest.raises(StoreError, match="write 'sqlite:///"):
+    with pytest.raises(OperatorError, match=r"write '(sqlite:///|postgresql://)"):
         open_registry(address)
 
 

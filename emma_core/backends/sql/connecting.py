@@ -17,7 +17,7 @@ _PASSED_ON = (
     *("sslmode", "sslrootcert", "sslcert", "sslkey", "sslcrl", "ssl_min_protocol_version", "connect_timeout"),
     *("application_name", "target_session_attrs", "keepalives_idle", "channel_binding"),
 )
-_EXAMPLE = "'postgresql://role:password@host:5432/database'"
+_EXAMPLE = "'postgresql://role@host:5432/database'"
 
 
 @dataclass(frozen=True)

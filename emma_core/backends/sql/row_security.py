@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from emma_core.backends.sql.embedded import REVISION
 from emma_core.errors import StoreError
 
 Part = Literal["installation", "tenant"]
@@ -77,7 +78,7 @@ ROLE = f"""
 SELECT r.rolname AS name, r.rolsuper AS super, r.rolbypassrls AS bypasses, c.relname AS owned, o.rolname AS owner
 FROM pg_roles r LEFT JOIN (
     pg_class c JOIN pg_roles o ON o.oid = c.relowner JOIN pg_namespace n ON n.oid = c.relnamespace
-  ) ON c.relkind IN ('r', 'p') AND (n.nspname = '{INSTALLATION_SCHEMA}' OR n.nspname LIKE 'tenant\\_%%')
+  ) ON c.relkind IN ('r', 'p') AND (n.nspname = '{INSTALLATION_SCHEMA}' OR left(n.nspname, 7) = 'tenant_')
   AND EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'tenant' AND NOT a.attisdropped)
   AND pg_has_role(r.oid, c.relowner, 'MEMBER')
 WHERE r.rolname IN (session_user, current_user) LIMIT 1
@@ -104,6 +105,35 @@ def admit(role: Mapping[str, Any], address: str) -> None:
             f"Database {address!r}: role {name!r} {does} and would see every tenant's rows; name a role that is"
             " NOSUPERUSER, NOBYPASSRLS and no owner, and put the owner's address in EMMA_DATABASE_OWNER"
         )
+
+
+FORM = f"""
+SELECT version_num AS revision, to_regclass('{INSTALLATION_SCHEMA}.documents') IS NULL AS per_tenant,
+  current_setting('server_encoding') AS encoding
+FROM {INSTALLATION_SCHEMA}.alembic_version
+"""
+"""Which revision the tables are of, and whether each tenant has its own."""
+
+
+def fit(form: Mapping[str, Any], address: str, *, per_tenant: bool) -> None:
+    """The tables are those of this release, laid out as the address says. Raises `StoreError` where they are not."""
+    if form["revision"] < REVISION:
+        raise StoreError(
+            f"Database {address!r} is of an earlier Emma (revision {form['revision']}, this one writes {REVISION});"
+            " back it up, then run: emma db upgrade"
+        )
+    if form["revision"] > REVISION:
+        raise StoreError(
+            f"Database {address!r} was written by a newer Emma (revision {form['revision']}, this one knows up to"
+            f" {REVISION}); upgrade emma-core"
+        )
+    if form["per_tenant"] != per_tenant:
+        has, say = (
+            ("each tenant's tables apart", "add") if form["per_tenant"] else ("all tenants' tables in one", "drop")
+        )
+        raise StoreError(f"Database {address!r} keeps {has}; {say} ?schemas=per_tenant in its address")
+    if form["encoding"] != "UTF8":
+        raise StoreError(f"Database {address!r} keeps text as {form['encoding']}; create it with ENCODING 'UTF8'")
 
 
 def grants(schema: str, tables: list[str], role: str) -> list[str]:
