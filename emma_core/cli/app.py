@@ -6,7 +6,21 @@ from typing import Annotated
 
 import typer
 
-from emma_core.cli import ask, audit, blueprints, chat, check, demo, doctor, overrides, packs, rules, schemas, tenants
+from emma_core.cli import (
+    ask,
+    audit,
+    blueprints,
+    chat,
+    check,
+    db,
+    demo,
+    doctor,
+    overrides,
+    packs,
+    rules,
+    schemas,
+    tenants,
+)
 
 app = typer.Typer(
     name="emma",
@@ -47,6 +61,7 @@ app.add_typer(blueprints.app, name="blueprints")
 app.add_typer(packs.app, name="packs")
 app.add_typer(overrides.app, name="overrides")
 app.add_typer(audit.app, name="audit")
+app.add_typer(db.app, name="db")
 app.add_typer(tenants.app, name="tenants")
 app.command()(schemas.schema)
 app.command()(doctor.doctor)

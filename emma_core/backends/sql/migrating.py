@@ -88,6 +88,10 @@ def _server(place: Place, owner: Place | None) -> Iterator[Connection]:
             f"EMMA_DATABASE_OWNER {owner.shown!r} names no other role than {place.role!r}, who only uses the tables;"
             " create one more role, and let it own them"
         )
+    if owner.libpq["dbname"] != place.libpq["dbname"]:
+        raise StoreError(
+            f"EMMA_DATABASE_OWNER {owner.shown!r} is not in the database of {place.shown!r}; name the same database"
+        )
     engine = create_engine("postgresql+psycopg://", connect_args=dict(owner.libpq), poolclass=pool.NullPool)
     with engine.begin() as connection:
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (embedded.APPLICATION_ID,))
