@@ -28,6 +28,10 @@ STRANGE = [
     "k" * 1000,
 ]
 """Names that a careless backend stumbles over."""
+PREFIX_TENANTS = ["a", "aa", "a-a", "a_a", "aaa"]
+"""Tenants whose ids begin alike, which a careless backend mixes up."""
+NO_TENANTS = ["", "A", "-a", "a b", "a/b", "a\n", "ä", "a" * 64, "a'", "%", "../a", "a:b", "🏠"]
+"""What can be no tenant's id."""
 
 
 def sealing(

@@ -1,0 +1,82 @@
+"""Brings blobs, caches and secrets under their contracts, and finds out what a contract says of a broken one."""
+
+from __future__ import annotations
+
+import inspect
+import ipaddress
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+# before the contracts are imported, so that their assertions say what they compared
+for module in ("blobs_contract", "cache_contract", "secrets_contract"):
+    pytest.register_assert_rewrite(f"emma_core.testing.{module}")
+
+Faults = Callable[[ModuleType, str, Callable[[], Any]], Awaitable[list[str]]]
+
+
+@pytest.fixture
+def faults() -> Faults:
+    """Which tests of a contract fail over a backend, each over a new one; `named`: the argument that it is."""
+
+    async def found(contract: ModuleType, named: str, make: Callable[[], Any]) -> list[str]:
+        failed = []
+        for name, test in vars(contract).items():
+            if not name.startswith("test_") or named not in inspect.signature(test).parameters:
+                continue
+            for given in cases(test):
+                try:
+                    async with opened(make) as one:
+                        await test(**{named: one}, **given)
+                except (Exception, BaseExceptionGroup):
+                    failed.append(name)
+                    break
+        return failed
+
+    return found
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A certificate for this machine that vouches for itself, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    here = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    start = datetime.now(UTC) - timedelta(days=1)
+    made = x509.CertificateBuilder(name, name, key.public_key(), 1, start, start + timedelta(days=30))
+    signed = made.add_extension(here, critical=False).sign(key, hashes.SHA256())
+    folder = tmp_path_factory.mktemp("certificate")
+    (folder / "certificate.pem").write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+    (folder / "key.pem").write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return folder / "certificate.pem", folder / "key.pem"
+
+
+def opened(make: Callable[[], Any]) -> AbstractAsyncContextManager[Any]:
+    @asynccontextmanager
+    async def open_() -> AsyncIterator[Any]:
+        one = make()
+        await one.open()
+        try:
+            yield one
+        finally:
+            await one.close()
+
+    return open_()
+
+
+def cases(test: Any) -> list[dict[str, Any]]:
+    """The arguments of each case of a parametrized test."""
+    marks = [mark for mark in getattr(test, "pytestmark", []) if mark.name == "parametrize"]
+    columns = [[{mark.args[0]: value} for value in mark.args[1]] for mark in marks]
+    return [{key: value for one in row for key, value in one.items()} for row in itertools.product(*columns)]
