@@ -321,11 +321,19 @@ async def _speak(trip: _Trip, turn: Turn) -> agent.Spoken:
     prompt = agent.prompt(blueprint, briefing, trip.recalled.messages)
     try:
         async with asyncio.timeout(blueprint.limits.seconds):
-            return await agent.speak(trip.model, prompt, blueprint, _guard(trip))
+            return await agent.speak(trip.model, prompt, blueprint, _guard(trip), _kept(trip))
     except TimeoutError:
         return agent.Spoken(stopped=f"limits.seconds: no answer within {blueprint.limits.seconds} s")
     except ModelError as error:
         return agent.Spoken(stopped=f"model: {error}")
+
+
+def _kept(trip: _Trip) -> agent.Kept | None:
+    """Where the tenant's answers are kept for those who are asked the same; None where they are not to be."""
+    seconds = trip.house.settings.answer_cache_seconds
+    cache = trip.house.cache.for_tenant(trip.caller.tenant)
+    hash = trip.prepared.hash
+    return agent.Kept(cache, blueprint_hash=hash, model=trip.model, seconds=seconds) if seconds > 0 else None
 
 
 async def _end(record: audit.TurnRecord, turn: Turn, spoken: agent.Spoken) -> Turn:

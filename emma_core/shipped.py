@@ -30,7 +30,7 @@ def register_backends() -> Mapping[str, Mapping[str, Callable[..., Any]]]:
         "index": {"memory": _word_index},
         "model": {"offline": _offline, "*": _langchain},
         "blobs": {"file": _folder_blobs},
-        "cache": {"memory": _memory_cache},
+        "cache": {"memory": _memory_cache, "redis": _redis_cache, "rediss": _redis_cache},
         "secrets": {"env": _env_secrets},
         "engine": {"closures": _closures, "polars": _polars, "spark": _spark},
     }
@@ -89,6 +89,15 @@ def _folder_blobs(address: str) -> Any:
 
 def _memory_cache(address: str) -> Any:
     from emma_core.backends.memory_cache import open_cache
+
+    return open_cache(address)
+
+
+def _redis_cache(address: str) -> Any:
+    try:
+        from emma_core.backends.redis_cache import open_cache
+    except ImportError as error:
+        raise MissingExtra("A cache on Redis", "redis") from error
 
     return open_cache(address)
 

@@ -11,7 +11,8 @@ from pydantic import JsonValue
 
 from emma_core import shapes
 from emma_core.agent import releasing
-from emma_core.nouns import Answer, Blueprint, Finding, Message, Piece, Prompt, ToolCall, Usage
+from emma_core.agent.keeping import Draft, Kept
+from emma_core.nouns import Answer, Blueprint, Finding, Message, Piece, Prompt, Usage
 from emma_core.ports import Guard, Model
 
 _CITED = re.compile(r"\[ *([0-9]{1,18}) *\]")
@@ -24,24 +25,30 @@ class Spoken:
     answer: Answer | None = None
     stopped: str | None = None
     findings: tuple[Finding, ...] = ()
+    called: bool = False
+    """True where the model asked for a tool on its way."""
 
 
-@dataclass(frozen=True)
-class _Draft:
-    text: str
-    data: JsonValue = None
-    calls: tuple[ToolCall, ...] = ()
-    abstained: bool = False
-
-
-async def speak(model: Model, prompt: Prompt, blueprint: Blueprint, guard: Guard) -> Spoken:
+async def speak(model: Model, prompt: Prompt, blueprint: Blueprint, guard: Guard, kept: Kept | None = None) -> Spoken:
     """The guarded answer, or the reason it was stopped; the model is told a flaw once and may mend it.
 
-    Raises `ModelError` where the model does not answer.
+    `kept`: where words that were said to the same prompt are found; they are held against the same rules, and where
+    they do not pass the model is asked. Raises `ModelError` where the model does not answer.
     """
+    if kept is not None and (draft := await kept.find(prompt)) is not None:
+        again = _again_said(draft, prompt, blueprint, model, guard)
+        if again.answer is not None:
+            return again
+    spoken = await _converse(model, prompt, blueprint, guard)
+    if kept is not None and spoken.answer is not None and not spoken.called:
+        await kept.keep(prompt, spoken.answer)
+    return spoken
+
+
+async def _converse(model: Model, prompt: Prompt, blueprint: Blueprint, guard: Guard) -> Spoken:
     used = Usage()
     tokens = 0
-    told = False
+    told = called = False
     for _ in range(blueprint.limits.model_calls):
         draft, spent = await _draft(model, prompt)
         used = Usage(
@@ -53,12 +60,14 @@ async def speak(model: Model, prompt: Prompt, blueprint: Blueprint, guard: Guard
         if blueprint.limits.usd is not None and tokens * (model.usd_per_token or 0.0) > blueprint.limits.usd:
             return Spoken(stopped=f"limits.usd: more than {blueprint.limits.usd} USD was spent")
         if draft.calls:
+            called = True
             prompt = _refuse_calls(prompt, draft)
             continue
         draft, flaw = _shaped(draft, prompt)
         flaw = flaw or _citation_flaw(draft, prompt, blueprint)
         if not flaw:
-            return _released(draft, prompt, model, guard, used, strict=blueprint.rules.on_warning == "block")
+            spoken = _released(draft, prompt, model, guard, used, strict=blueprint.rules.on_warning == "block")
+            return replace(spoken, called=called)
         if told:
             return Spoken(stopped=f"answer: {flaw}")
         told = True
@@ -66,9 +75,21 @@ async def speak(model: Model, prompt: Prompt, blueprint: Blueprint, guard: Guard
     return Spoken(stopped=f"limits.model_calls: {blueprint.limits.model_calls} calls did not come to an answer")
 
 
-async def _draft(model: Model, prompt: Prompt) -> tuple[_Draft, Usage]:
+def _again_said(draft: Draft, prompt: Prompt, blueprint: Blueprint, model: Model, guard: Guard) -> Spoken:
+    """Words that were said before, past the rules as they are now; nothing was spent on them."""
+    draft, flaw = _shaped(draft, prompt)
+    if flaw or _citation_flaw(draft, prompt, blueprint):
+        return Spoken()
+    spoken = _released(draft, prompt, model, guard, Usage(), strict=blueprint.rules.on_warning == "block")
+    if spoken.answer is None:
+        return spoken
+    mended = spoken.answer.mended or draft.mended
+    return replace(spoken, answer=spoken.answer.model_copy(update={"cached": True, "mended": mended}))
+
+
+async def _draft(model: Model, prompt: Prompt) -> tuple[Draft, Usage]:
     pieces: list[Piece] = [piece async for piece in model.reply(prompt)]
-    draft = _Draft(
+    draft = Draft(
         text="".join(piece.text for piece in pieces),
         data=next((piece.data for piece in pieces if piece.data is not None), None),
         calls=tuple(piece.tool_call for piece in pieces if piece.tool_call),
@@ -77,13 +98,13 @@ async def _draft(model: Model, prompt: Prompt) -> tuple[_Draft, Usage]:
     return draft, next((piece.usage for piece in reversed(pieces) if piece.usage), Usage())
 
 
-def _estimated(prompt: Prompt, draft: _Draft) -> int:
+def _estimated(prompt: Prompt, draft: Draft) -> int:
     """About how many tokens a call took where the model does not say: four characters each."""
     said = [prompt.system, *(message.text for message in prompt.messages), draft.text, str(draft.data or "")]
     return sum(map(len, said)) // 4
 
 
-def _refuse_calls(prompt: Prompt, draft: _Draft) -> Prompt:
+def _refuse_calls(prompt: Prompt, draft: Draft) -> Prompt:
     """The model asked for tools that its blueprint does not have: it is told so, call by call."""
     said = [Message(role="assistant", text=draft.text, tool_calls=draft.calls)]
     said += [
@@ -97,7 +118,7 @@ def _again(prompt: Prompt, said: Sequence[Message]) -> Prompt:
     return prompt.model_copy(update={"messages": (*prompt.messages, *said)})
 
 
-def _shaped(draft: _Draft, prompt: Prompt) -> tuple[_Draft, str]:
+def _shaped(draft: Draft, prompt: Prompt) -> tuple[Draft, str]:
     """The draft with its structured answer, or what is wrong with that; data that nobody asked for is dropped."""
     if prompt.answer_schema is None:
         return replace(draft, data=None), "" if draft.text.strip() else "The answer is empty; write one."
@@ -106,7 +127,7 @@ def _shaped(draft: _Draft, prompt: Prompt) -> tuple[_Draft, str]:
     return (draft, flaw) if flaw else (replace(draft, data=data, text=json.dumps(data, ensure_ascii=False)), "")
 
 
-def _citation_flaw(draft: _Draft, prompt: Prompt, blueprint: Blueprint) -> str:
+def _citation_flaw(draft: Draft, prompt: Prompt, blueprint: Blueprint) -> str:
     known = {ground.cite.n for ground in prompt.briefing.grounds}
     cited = {int(n) for n in _CITED.findall(draft.text)}
     if strays := sorted(cited - known):
@@ -115,7 +136,7 @@ def _citation_flaw(draft: _Draft, prompt: Prompt, blueprint: Blueprint) -> str:
     return f"The answer cites no source; cite by number, such as [{min(known)}]." if required and not cited else ""
 
 
-def _released(draft: _Draft, prompt: Prompt, model: Model, guard: Guard, used: Usage, *, strict: bool) -> Spoken:
+def _released(draft: Draft, prompt: Prompt, model: Model, guard: Guard, used: Usage, *, strict: bool) -> Spoken:
     """The answer past its rules, or the rule that stopped it."""
     data: JsonValue = None
     try:

@@ -67,12 +67,14 @@ class TurnRecord:
 
     async def answer(self, answer: Answer) -> Sealed:
         """The answer is on paper. Raises `StoreError` where another process has ended the turn meanwhile."""
-        outcome = {
+        outcome: dict[str, Any] = {
             "model": answer.model,
             "mended": answer.mended,
             "abstained": answer.abstained,
             "findings": [_outcome(finding) for finding in answer.findings],
         }
+        if answer.cached:  # absent otherwise, so that the line of words newly said is what it always was
+            outcome["cached"] = True
         return await _surely(self._end("answered", outcome, {"answer": answer.plain()}))
 
     async def stop(self, reason: str, findings: Sequence[Finding] = ()) -> Sealed | None:

@@ -222,6 +222,8 @@ class Answer(Noun):
     """True where guarded words were masked before release."""
     model: str
     abstained: bool = False
+    cached: Literal[True] | None = None
+    """True where words that were said to the same prompt before were given again; absent where the model spoke."""
     usage: Usage = Usage()
 
 

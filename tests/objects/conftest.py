@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import ipaddress
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +16,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from services import ValkeyServer
 
 # before the contracts are imported, so that their assertions say what they compared
 for module in ("blobs_contract", "cache_contract", "secrets_contract"):
@@ -43,6 +44,14 @@ def faults() -> Faults:
         return failed
 
     return found
+
+
+@pytest.fixture
+def own_valkey() -> Iterator[ValkeyServer]:
+    """A server for one test alone, which may kill it."""
+    server = ValkeyServer()
+    yield server
+    server.forget()
 
 
 @pytest.fixture(scope="session")

@@ -105,9 +105,9 @@ async def test_a_caller_who_leaves_amid_an_answer_leaves_no_answer_to_the_next(n
 
 
 async def test_a_cache_that_is_killed_is_a_miss_and_found_again_when_it_returns(
-    caplog: pytest.LogCaptureFixture,
+    caplog: pytest.LogCaptureFixture, own_valkey: ValkeyServer
 ) -> None:
-    server, now = ValkeyServer(), [0.0]
+    server, now = own_valkey, [0.0]
     honest: Any = open_cache(f"{server.address}?patience=30")
     cache = RedisCache(honest.client, honest.where, honest.patience, clock=lambda: now[0])
     handle = cache.for_tenant("a")
@@ -129,7 +129,6 @@ async def test_a_cache_that_is_killed_is_a_miss_and_found_again_when_it_returns(
     said = [record.getMessage() for record in caplog.records if record.name == "emma.cache"]
     assert [line.split()[2] for line in said] == ["is", "answers"], said
     await cache.close()
-    server.forget()
 
 
 @asynccontextmanager
