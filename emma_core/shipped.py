@@ -29,7 +29,7 @@ def register_backends() -> Mapping[str, Mapping[str, Callable[..., Any]]]:
         "registry": {"sqlite": _sql_registry, "postgresql": _sql_registry},
         "index": {"memory": _word_index},
         "model": {"offline": _offline, "*": _langchain},
-        "blobs": {"file": _folder_blobs},
+        "blobs": {"file": _folder_blobs, "azure-blob": _azure_blobs},
         "cache": {"memory": _memory_cache, "redis": _redis_cache, "rediss": _redis_cache},
         "secrets": {"env": _env_secrets},
         "engine": {"closures": _closures, "polars": _polars, "spark": _spark},
@@ -83,6 +83,15 @@ def _word_index(address: str) -> Any:
 
 def _folder_blobs(address: str) -> Any:
     from emma_core.backends.folder_blobs import open_blobs
+
+    return open_blobs(address)
+
+
+def _azure_blobs(address: str) -> Any:
+    try:
+        from emma_core.backends.azure_blobs import open_blobs
+    except ImportError as error:
+        raise MissingExtra("Blobs on Azure", "azure") from error
 
     return open_blobs(address)
 

@@ -236,7 +236,7 @@ def _ref(path: Path) -> BlobRef:
         )
     except FileNotFoundError:
         return BlobRef(kind=kind, sha256=path.name, size=size)
-    except (ValueError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError) as error:
         raise StoreError(f"Blob {path.name[:12]!r}: {str(beside)!r} is damaged; restore it from a backup") from error
 
 

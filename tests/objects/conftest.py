@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import ipaddress
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,23 +22,27 @@ from services import ValkeyServer
 for module in ("blobs_contract", "cache_contract", "secrets_contract"):
     pytest.register_assert_rewrite(f"emma_core.testing.{module}")
 
-Faults = Callable[[ModuleType, str, Callable[[], Any]], Awaitable[list[str]]]
+Faults = Callable[..., Awaitable[list[str]]]
 
 
 @pytest.fixture
 def faults() -> Faults:
     """Which tests of a contract fail over a backend, each over a new one; `named`: the argument that it is."""
 
-    async def found(contract: ModuleType, named: str, make: Callable[[], Any]) -> list[str]:
+    async def found(
+        contract: ModuleType, named: str, make: Callable[[], Any], *, only: Sequence[str] = ("",), **more: Any
+    ) -> list[str]:
         failed = []
         for name, test in vars(contract).items():
-            if not name.startswith("test_") or named not in inspect.signature(test).parameters:
+            parts = inspect.signature(test).parameters if name.startswith("test_") else {}
+            if named not in parts or not any(part in name for part in only):
                 continue
             for given in cases(test):
+                also = {each: value for each, value in more.items() if each in parts}
                 try:
                     async with opened(make) as one:
-                        await test(**{named: one}, **given)
-                except (Exception, BaseExceptionGroup):
+                        await test(**{named: one}, **given, **also)
+                except (Exception, pytest.fail.Exception):
                     failed.append(name)
                     break
         return failed
