@@ -31,7 +31,7 @@ def register_backends() -> Mapping[str, Mapping[str, Callable[..., Any]]]:
         "model": {"offline": _offline, "*": _langchain},
         "blobs": {"file": _folder_blobs, "azure-blob": _azure_blobs},
         "cache": {"memory": _memory_cache, "redis": _redis_cache, "rediss": _redis_cache},
-        "secrets": {"env": _env_secrets},
+        "secrets": {"env": _env_secrets, "key-vault": _key_vault},
         "engine": {"closures": _closures, "polars": _polars, "spark": _spark},
     }
 
@@ -113,6 +113,15 @@ def _redis_cache(address: str) -> Any:
 
 def _env_secrets(address: str) -> Any:
     from emma_core.backends.env_secrets import open_secrets
+
+    return open_secrets(address)
+
+
+def _key_vault(address: str) -> Any:
+    try:
+        from emma_core.backends.key_vault import open_secrets
+    except ImportError as error:
+        raise MissingExtra("Secrets in Key Vault", "azure") from error
 
     return open_secrets(address)
 

@@ -88,14 +88,14 @@ def credential(account: Account, held: AsyncExitStack) -> Any:
 
 
 @contextmanager
-def azure_told(where: object) -> Iterator[None]:
+def azure_told(where: object, refusal: type[OperatorError] = StoreError) -> Iterator[None]:
     """What Azure refuses is one error that says what to do. Raises `Conflict` for what is there or held."""
     try:
         yield
     except ResourceExistsError as error:
         raise Conflict(f"{where}: {_first(error)}") from error
     except (AzureError, ValueError, OSError) as error:
-        raise StoreError(f"{where}: {reason(error)}") from error
+        raise refusal(f"{where}: {reason(error)}") from error
 
 
 def reason(error: Exception) -> str:

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import inspect
-import ipaddress
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from services import ValkeyServer
+from services.key_vault_fake import KeyVaultFake, certify
 
 # before the contracts are imported, so that their assertions say what they compared
 for module in ("blobs_contract", "cache_contract", "secrets_contract"):
@@ -58,21 +54,20 @@ def own_valkey() -> Iterator[ValkeyServer]:
     server.forget()
 
 
+@pytest.fixture
+def vault(monkeypatch: pytest.MonkeyPatch) -> Iterator[KeyVaultFake]:
+    """A vault, and an environment in which this process has the identity that may read it."""
+    fake = KeyVaultFake()
+    for name, value in fake.environment.items():
+        monkeypatch.setenv(name, value)
+    yield fake
+    fake.forget()
+
+
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A certificate for this machine that vouches for itself, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    here = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-    start = datetime.now(UTC) - timedelta(days=1)
-    made = x509.CertificateBuilder(name, name, key.public_key(), 1, start, start + timedelta(days=30))
-    signed = made.add_extension(here, critical=False).sign(key, hashes.SHA256())
-    folder = tmp_path_factory.mktemp("certificate")
-    (folder / "certificate.pem").write_bytes(signed.public_bytes(serialization.Encoding.PEM))
-    (folder / "key.pem").write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return folder / "certificate.pem", folder / "key.pem"
+    return certify(tmp_path_factory.mktemp("certificate"))
 
 
 def opened(make: Callable[[], Any]) -> AbstractAsyncContextManager[Any]:
