@@ -25,7 +25,7 @@ def register_content() -> tuple[Path, ...]:
 def register_backends() -> Mapping[str, Mapping[str, Callable[..., Any]]]:
     """The embedded backends and LangChain's models; each is imported when its address is opened."""
     return {
-        "store": {"sqlite": _sqlite_store},
+        "store": {"sqlite": _sqlite_store, "postgresql": _postgres_store},
         "registry": {"sqlite": _sql_registry, "postgresql": _sql_registry},
         "index": {"memory": _word_index},
         "model": {"offline": _offline, "*": _langchain},
@@ -65,6 +65,15 @@ class _Late:
 
 def _sqlite_store(address: str) -> Any:
     from emma_core.backends.sqlite import open_store
+
+    return open_store(address)
+
+
+def _postgres_store(address: str) -> Any:
+    try:
+        from emma_core.backends.postgres import open_store
+    except ImportError as error:
+        raise MissingExtra("A store at postgresql://", "postgres") from error
 
     return open_store(address)
 

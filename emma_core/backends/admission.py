@@ -98,12 +98,14 @@ def fitting(line: TrailLine, head: Head | None, tenant: str) -> Payload:
     return line.payload
 
 
-def following(lines: Sequence[TrailLine], head: Head | None, tenant: str) -> Head | None:
+def following(lines: Sequence[TrailLine], head: Head | None, tenant: str) -> Head:
     """The head after these lines, each chained to the one before it. Raises `TrailError` for one that is not."""
     for line in lines:
         if said := _fault(line, head, tenant):
             raise TrailError(f"Trail of tenant {tenant!r}: line {line.seq} {said}, so nothing was imported")
         head = Head(seq=line.seq, hash=line.hash, at=line.at)
+    if head is None:
+        raise CallerError(f"Trail of tenant {tenant!r} is empty, and so is what was to be imported; send its lines")
     return head
 
 

@@ -10,7 +10,7 @@ from contextlib import aclosing
 
 from emma_core.backends import admission
 from emma_core.backends.sqlite_file import DatabaseFile, path_of
-from emma_core.errors import CallerError, TrailError
+from emma_core.errors import TrailError
 from emma_core.nouns import Document, Head, Sealed, TrailLine
 from emma_core.ports import Blobs, Seal, Store, TenantStore
 
@@ -257,8 +257,6 @@ def _import(connection: sqlite3.Connection, tenant: str, lines: Sequence[TrailLi
     head = admission.following(lines, _head(connection, tenant), tenant)
     for line in lines:
         _write_line(connection, tenant, line)
-    if head is None:
-        raise CallerError(f"Trail of tenant {tenant!r} is empty, and so is what was to be imported; send its lines")
     _move_head(connection, tenant, head)
     return head
 

@@ -329,6 +329,9 @@ async def test_whoever_watches_is_woken_by_each_trail_that_grows(new_store: Call
 
     watching = asyncio.create_task(watch())
     await store.for_tenant("quiet").put(note())
+    while not named:  # what grows before it watches is named first where the store can tell
+        await store.for_tenant("first").append(sealing("first"))
+        await asyncio.sleep(0.05)
     for growing, tenant in ((store, "a"), (other, "aa"), (store, "a-a"), (other, "b")):
         await woken_by(growing, tenant)
     named.clear()

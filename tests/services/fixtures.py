@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from services import Addresses, AzuriteServer, PostgresServer, ValkeyServer, azurite_server
+from services.emma_databases import migrated
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +30,14 @@ def durable_postgres() -> Iterator[PostgresServer]:
 def database(postgres: PostgresServer) -> Iterator[Addresses]:
     """An empty PostgreSQL database of the test's own."""
     addresses = postgres.database()
+    yield addresses
+    postgres.drop(addresses)
+
+
+@pytest.fixture
+def emma_database(postgres: PostgresServer) -> Iterator[Addresses]:
+    """A PostgreSQL database of the test's own with Emma's tables, as `emma db upgrade` leaves it."""
+    addresses = postgres.database(prepare=migrated)
     yield addresses
     postgres.drop(addresses)
 

@@ -53,8 +53,9 @@ _LOST |= {"InterfaceError", "IdleInTransactionSessionTimeout", "TimeoutError", "
 
 
 def _unfit(error: BaseException) -> bool:
-    """Whether the value could not be kept: a number out of range, a NUL in a text."""
-    return any(kind.__module__.startswith("psycopg") and kind.__name__ == "DataError" for kind in type(error).__mro__)
+    """Whether the value could not be kept: a number out of range, a NUL in a text, a name too long."""
+    unfit = ("DataError", "ProgramLimitExceeded")  # the second: a name too long for an index
+    return any(kind.__module__.startswith("psycopg") and kind.__name__ in unfit for kind in type(error).__mro__)
 
 
 def _line(error: BaseException, place: Place) -> str:
