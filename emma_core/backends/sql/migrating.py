@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,8 @@ from emma_core.errors import CallerError, StoreError
 
 _MIGRATIONS = str(Path(__file__).parent / "migrations")
 _BOTH = ("installation", "tenant")
+_ALEMBIC = threading.Lock()
+"""Alembic keeps what a migration is about in its modules, so a process does one at a time."""
 
 
 def upgrade(place: Place, owner: Place | None = None) -> list[str]:
@@ -67,7 +70,8 @@ def _file_changed(connection: Connection, path: Path, to: str | None) -> str:
     config = _config(connection, _BOTH, None)
     version = int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
     if version and _revision(connection, None) is None:  # a file of before there were migrations
-        command.stamp(config, f"{version:04}")
+        with _ALEMBIC:
+            command.stamp(config, f"{version:04}")
     was, now = _moved(connection, config, None, to)
     connection.exec_driver_sql(f"PRAGMA application_id = {embedded.APPLICATION_ID}")
     connection.exec_driver_sql(f"PRAGMA user_version = {int(now)}")
@@ -125,6 +129,11 @@ def _schema_changed(connection: Connection, place: Place, name: str, parts: tupl
 
 def _moved(connection: Connection, config: Config, name: str | None, to: str | None) -> tuple[str | None, str]:
     """From which revision to which. Raises `StoreError` where this release does not know it."""
+    with _ALEMBIC:
+        return _moved_alone(connection, config, name, to)
+
+
+def _moved_alone(connection: Connection, config: Config, name: str | None, to: str | None) -> tuple[str | None, str]:
     was = _revision(connection, name)
     known = [each.revision for each in ScriptDirectory.from_config(config).walk_revisions()]
     if was is not None and was not in known:
