@@ -25,7 +25,7 @@ def register_content() -> tuple[Path, ...]:
 def register_backends() -> Mapping[str, Mapping[str, Callable[..., Any]]]:
     """The embedded backends and LangChain's models; each is imported when its address is opened."""
     return {
-        "store": {"sqlite": _sqlite_store, "postgresql": _postgres_store},
+        "store": {"sqlite": _sqlite_store, "postgresql": _postgres_store, "cosmos": _cosmos_store},
         "registry": {"sqlite": _sql_registry, "postgresql": _sql_registry},
         "index": {"memory": _word_index},
         "model": {"offline": _offline, "*": _langchain},
@@ -74,6 +74,15 @@ def _postgres_store(address: str) -> Any:
         from emma_core.backends.postgres import open_store
     except ImportError as error:
         raise MissingExtra("A store at postgresql://", "postgres") from error
+
+    return open_store(address)
+
+
+def _cosmos_store(address: str) -> Any:
+    try:
+        from emma_core.backends.cosmos import open_store
+    except ImportError as error:
+        raise MissingExtra("A store on Cosmos DB", "azure") from error
 
     return open_store(address)
 
