@@ -30,12 +30,8 @@ class Bench:
     shared: Mapping[str, Any]
     """What holds for every row, with `as_of`."""
     problems: tuple[Problem, ...]
-
-    @property
-    def name(self) -> tuple[str, ...]:
-        """What names the whole, such as who filed it and for which year; empty where not all of that is said."""
-        said = tuple(str(self.shared.get(fact) or "") for fact in self.table.named_by)
-        return said if all(said) else ()
+    name: tuple[str, ...]
+    """What names the whole, such as who filed it and for which year; empty where not all of that is said."""
 
 
 def lay_out(chosen: Chosen) -> Iterator[Bench]:
@@ -76,4 +72,6 @@ def _bench(chosen: Chosen, named: str | None, sets: Sequence[CompiledRuleSet], p
                 without.append((rule, lacks))
             else:
                 rows.append(rule)
-    return Bench(table, tuple(rows), tuple(head), tuple(whole), tuple(without), chosen.shared, problems)
+    said = tuple(str(chosen.shared.get(name) or "") for name, spec in specs.items() if spec.names == "file")
+    name = said if all(said) else ()
+    return Bench(table, tuple(rows), tuple(head), tuple(whole), tuple(without), chosen.shared, problems, name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -89,10 +89,12 @@ def _chosen(
 ) -> Chosen:
     specs = sets[0].facts
     table = opened.table(model, specs, edition=next(iter(named)) if len(named) == 1 else None)
+    columns = table.frame.collect_schema().names()
+    key = next((name for name, spec in specs.items() if spec.names == "record" and name in columns), table.key)
     shared: dict[str, Any] = {name: value for name, value in table.file_facts.items() if value is not None}
     if _EDITION in specs and (_YEAR.fullmatch(sets[0].ruleset.edition) or _EDITION not in shared):
         shared[_EDITION] = sets[0].ruleset.edition  # what the file is checked under, whatever it says of itself
-    return Chosen(table, tuple(_with(one, tables) for one in sets), {**shared, "as_of": order.as_of})
+    return Chosen(replace(table, key=key), tuple(_with(one, tables) for one in sets), {**shared, "as_of": order.as_of})
 
 
 class _Opened:

@@ -27,6 +27,8 @@ class FactSpec(Noun):
     """The words a text may take; empty: any."""
     of: Literal["record", "file"] | None = None
     """Whether each record says it, or the whole file once; unsaid, `ts_*` and `filing_year` are the file's."""
+    names: Literal["record", "file"] | None = None
+    """`record`: it names its record, from one file to the next; `file`: it names the whole file, with others such."""
 
 
 class Source(Noun):

@@ -60,5 +60,3 @@ class Table:
     feed: Feed = field(default_factory=Feed)
     key: str | None = None
     """The fact that names a record, for people and from one file to the next."""
-    named_by: tuple[str, ...] = ()
-    """The file facts that name the whole, such as who filed it and for which year."""

@@ -223,6 +223,8 @@ def _write_content(folder: Path) -> None:
     }
     names = [*ROW, *(f"ts_{name}" for name in SHEET), "filing_year"]
     lar = {name: {"type": "text", "title": name} for name in names}
+    lar["uli"]["names"] = "record"
+    lar["ts_lei"]["names"] = lar["filing_year"]["names"] = "file"
     (folder / "override-templates").mkdir(parents=True)
     for name, each in sets.items():
         (folder / f"{name}.json").write_text(json.dumps(each))

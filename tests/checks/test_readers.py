@@ -7,8 +7,10 @@ import json
 from datetime import date
 from decimal import Decimal
 
+import pandas as pd
 import polars as pl
 import pytest
+from emma_mortgage.lar import ROW
 
 from emma_core import CallerError
 
@@ -250,6 +252,47 @@ async def test_a_file_a_frame_and_records_come_to_the_same(check, tmp_path):
     assert len({report.root for report in reports}) == 1
     assert reports[0].file_hash == reports[1].file_hash
     assert reports[2].file_hash == reports[3].file_hash
+
+
+async def test_a_pandas_frame_says_what_its_file_says_however_it_marks_what_is_missing(check, write):
+    text = "id,weight,sent_on,fragile,label\n7,31.5,2024-01-01,true,x\n8,,,,\n9,9,2023-05-06,false,y\n"
+    missing = [{"label": "", **row} for row in ({"id": 8},)]
+    rows = [
+        {"id": 7, "weight": 31.5, "sent_on": date(2024, 1, 1), "fragile": True, "label": "x"},
+        *missing,
+        {"id": 9, "weight": 9, "sent_on": date(2023, 5, 6), "fragile": False, "label": "y"},
+    ]
+    plain = pd.DataFrame(rows)
+    typed = plain.astype({"weight": "Float64", "fragile": "boolean", "label": "string", "sent_on": "datetime64[s]"})
+
+    wanted = await check(write(text, "p.csv"), rules=PARCELS)
+    for source in (plain, typed, plain.astype(object), pl.DataFrame(rows), rows):
+        report = await check(source, rules=PARCELS)
+        assert report.findings == wanted.findings
+        assert [each.key for each in report.findings][:1] == ["7"]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+async def test_rows_of_a_register_say_the_same_as_frames_and_records_and_are_lifted_alike(check, write, filing, engine):
+    rows = [filing.row(f"u{n}", loan_amount=str(n), loan_type="4" if n % 2 else "1") for n in range(5)]
+    records = [dict(zip(ROW, row.split("|"), strict=True)) for row in rows]
+
+    def of_rows(report):
+        return [each for each in report.findings if each.record]
+
+    wanted = of_rows(await check(write(filing.lar(*rows)), engine=engine))
+    for source in (records, pd.DataFrame(records), pl.DataFrame(records), pl.LazyFrame(records)):
+        assert of_rows(await check(source, engine=engine)) == wanted
+
+    assert [each.key for each in wanted] == ["u0", "u1", "u3"]
+    assert [each.override is None for each in wanted] == [True, False, False]
+
+
+async def test_a_pandas_frame_with_a_column_twice_is_one_clear_error(check):
+    frame = pd.DataFrame([["a", "b"]], columns=["label", "label"])
+
+    with pytest.raises(CallerError, match="the column 'label' stands twice"):
+        await check(frame, rules=PARCELS)
 
 
 async def test_a_column_that_cannot_be_a_text_is_one_clear_error(check):

@@ -114,10 +114,15 @@ def _of_frame(frame: pl.LazyFrame, facts: Mapping[str, FactSpec], *, where: str)
     return table_of(batches, facts, schema.names(), where=where, filed=False)
 
 
-def _records(source: object) -> list[Mapping[str, Any]]:
+def _records(source: Any) -> list[Mapping[str, Any]]:
     """The records of a pandas frame, or of an iterable of mappings."""
     if hasattr(source, "to_dict") and hasattr(source, "columns"):
-        return list(source.to_dict("records"))
+        names = [str(name) for name in source.columns]
+        if twice := next((name for place, name in enumerate(names) if name in names[:place]), None):
+            raise CallerError(f"the frame: the column {twice!r} stands twice; give one another name")
+        # as Python's values, with None where pandas marks what is missing in ways of its own
+        plain = source.astype(object)
+        return list(plain.where(source.notna(), None).set_axis(names, axis=1).to_dict("records"))
     if isinstance(source, str | bytes | Mapping) or not isinstance(source, Iterable):
         raise CallerError(f"A {type(source).__name__} cannot be checked; give a file, a frame, or records")
     return list(source)

@@ -66,7 +66,7 @@ def table_of(
 
     def read(batch: pl.DataFrame) -> tuple[pl.DataFrame, list[door.Misfit]]:
         made, misfits = door.typed(batch, facts, names, filed=filed)
-        made = made.with_columns([batch[name].cast(pl.String, strict=False) for name in carried])
+        made = made.with_columns([_as_text(batch[name]) for name in carried])
         return blank_rows(made, unread) if unread else made, [each for each in misfits if each.record not in unread]
 
     def whole(columns: list[str] | None) -> Iterator[pl.DataFrame]:
@@ -84,6 +84,16 @@ def table_of(
         unread=frozenset(each.record for each in problems if each.record is not None),
         key=key,
     )
+
+
+def _as_text(column: pl.Series) -> pl.Series:
+    """What names a record, as text, whatever it came as."""
+    import polars as pl
+
+    if column.dtype != pl.Object:
+        return column.cast(pl.String, strict=False)
+    said = [None if value is None or value != value else str(value) for value in column.to_list()]
+    return pl.Series(column.name, said, dtype=pl.String)
 
 
 def _problems(misfits: Sequence[door.Misfit]) -> Iterator[Problem]:

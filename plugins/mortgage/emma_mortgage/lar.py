@@ -190,7 +190,6 @@ class LarReader:
             edition=year if year and len(year) == 4 and year.isdigit() else None,
             feed=lines.feed,
             key="uli",
-            named_by=("ts_lei", "filing_year"),
         )
 
 
