@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from emma_core import audit, blueprints, checks, opening, overrides, packs, rules, runtime, settings
+from emma_core import audit, blueprints, checks, opening, overrides, packs, rules, runtime, settings, tenancy
 from emma_core.errors import CallerError, EmmaError, NotFound, OperatorError, TrailError
 from emma_core.nouns import (
     Ask,
@@ -33,6 +33,7 @@ from emma_core.nouns import (
 )
 from emma_core.ports import TenantStore
 from emma_core.runtime import House
+from emma_core.versions import Versions
 
 LONGEST_ASK = 32_000
 """Code points that an ask's words may have."""
@@ -107,10 +108,21 @@ class Desk:
         self._house = house
         self.caller = caller
         self._store: TenantStore = house.store.for_tenant(caller.tenant)
+        self.versions = Versions(house, caller, self._known)
+        """What is published here, and may be."""
 
-    def blueprint(self, id: str) -> Blueprint:
-        """The blueprint of that id that may be asked here. Raises `NotFound` naming the nearest."""
-        return blueprints.find(self._house.packs, self._house.settings.blueprints, id)
+    async def blueprint(self, address: str) -> Blueprint:
+        """The blueprint that is asked at that address here, ready to run. Raises as `stream()` does."""
+        await self._known()
+        prepared = await blueprints.load(
+            self._store,
+            self._house.packs,
+            self._house.settings.blueprints,
+            address,
+            as_of=self._house.clock().astimezone().date(),
+            sealed=audit.as_sealed,
+        )
+        return prepared.blueprint
 
     async def ask(self, blueprint: str, words: str, **more: Any) -> Turn:
         """The whole turn: `stream()` drained, with the same arguments."""
@@ -165,7 +177,7 @@ class Desk:
         all are counted. `stop`: once it says True the check ends and its report is partial. Raises `CallerError`,
         `NotFound` or `PackError` where the source or the rules cannot be read. Then nothing was written.
         """
-        await self._known()
+        await self._known(writing=True)
         if limit is not None and limit < 0:
             raise CallerError(f"limit: {limit} is below 0; list none with 0")
         order = checks.Order(
@@ -196,7 +208,7 @@ class Desk:
 
         Raises `Forbidden`, `Conflict` or `CallerError`; then nothing was written.
         """
-        await self._known()
+        await self._known(writing=True)
         kept = overrides.pick(await self._all_overrides(), override)
         now = self._house.clock()
         standing, askers = await self._sealed_override(kept)
@@ -255,9 +267,12 @@ class Desk:
         decided = await audit.decision(self._store, **named)
         return overrides.sealed(decided["override"] if decided else suggested), askers
 
-    async def _known(self) -> None:
-        if await self._house.registry.tenant(self.caller.tenant) is None:
+    async def _known(self, *, writing: bool = False) -> None:
+        """The tenant is there, and in a state in which that may be done."""
+        tenant = await self._house.registry.tenant(self.caller.tenant)
+        if tenant is None:
             raise NotFound(f"No tenant {self.caller.tenant!r}; `emma tenants list` shows those there are")
+        tenancy.admit(tenant, writing=writing)
 
     async def _all_overrides(self) -> list[Document]:
         found: list[Document] = []
@@ -285,7 +300,7 @@ class Desk:
             raise CallerError(f"Fact {odd!r}: {given[odd]} is no number; give a finite one")
         if len(given) > MOST_FACTS:
             raise CallerError(f"The ask gives {len(given)} facts; {MOST_FACTS} is the most")
-        await self._known()
+        await self._known(writing=True)
         opened = conversation or f"c-{secrets.token_hex(6)}"
         plain: dict[str, Any] = {name: plain_value(value) for name, value in given.items()}
         day = as_of or self._house.clock().astimezone().date()

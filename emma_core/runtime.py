@@ -110,11 +110,10 @@ async def stream(house: House, caller: Caller, ask: Ask, given: Mapping[str, Any
 
 
 async def _set_out(house: House, caller: Caller, ask: Ask, given: Mapping[str, Any]) -> _Trip:
-    blueprint = blueprints.find(house.packs, house.settings.blueprints, ask.blueprint)
-    prepared = blueprints.prepare(blueprint, house.packs, as_of=ask.as_of)
+    store, folder = house.store.for_tenant(caller.tenant), house.settings.blueprints
+    prepared = await blueprints.load(store, house.packs, folder, ask.blueprint, as_of=ask.as_of, sealed=audit.as_sealed)
     model = _model(house, prepared)
-    turns = blueprint.memory.turns
-    store = house.store.for_tenant(caller.tenant)
+    turns = prepared.blueprint.memory.turns
     lines = await store.lines(conversation=ask.conversation, newest_first=True, limit=4 * turns) if turns else []
     recalled = memory.recall(audit.as_sealed(lines, tenant=caller.tenant), turns=turns)
     known = _gather(prepared, ask, given, recalled)

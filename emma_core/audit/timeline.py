@@ -34,6 +34,8 @@ class Episode(Noun):
     """What was decided, where somebody decided."""
     decided_by: str | None = None
     """The user who did."""
+    published: dict[str, JsonValue] | None = None
+    """What was published, labelled or moved back, where somebody did."""
     reason: str | None = None
     """Why the turn was stopped, where it was."""
 
@@ -62,6 +64,7 @@ def _episode(events: list[AuditEvent]) -> Episode:
         findings=tuple(finding for event in events for finding in _findings(event)),
         decision=decided.outcome if decided else None,
         decided_by=decided.caller if decided else None,
+        published=events[0].outcome if events[0].kind == "published" else None,
         reason=_text(said.get("reason")),
     )
 

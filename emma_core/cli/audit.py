@@ -204,11 +204,21 @@ def _told(episode: Episode) -> Text:
             )
     passed = sum(finding.get("outcome") == "passed" for finding in episode.findings)
     said.append(f"\n         passed       {passed} more" if passed else "", "not bold dim")
-    for line in _decisions(episode.decision or {}):
-        said.append("\n         " + visible(line), "not bold")
-    if episode.reason:
-        said.append("\n         " + visible(f"stopped: {episode.reason}"), "not bold red")
+    for words, style in _ended(episode):
+        said.append(f"\n         {visible(words)}", style)
     return said.append("\n")
+
+
+def _ended(episode: Episode) -> Iterator[tuple[str, str]]:
+    """What somebody decided or published, or why the turn was stopped, each with its style."""
+    for line in _decisions(episode.decision or {}):
+        yield line, "not bold"
+    if published := episode.published:
+        where = f"{published.get('blueprint')}@{published.get('label') or published.get('version')}"
+        to = f" to version {published.get('version')}" if "label" in published else ""
+        yield f"{published.get('action')} {where}{to}", "not bold"
+    if episode.reason:
+        yield f"stopped: {episode.reason}", "not bold red"
 
 
 def _decisions(outcome: Mapping[str, Any]) -> Iterator[str]:

@@ -85,7 +85,7 @@ def chat(
         stack = AsyncExitStack()
         opened = talk.runner.run(stack.enter_async_context(desk(tenant, user, role)))
         try:
-            opened.blueprint(blueprint)  # raises before the first line is read, not after it
+            talk.runner.run(opened.blueprint(blueprint))  # raises before the first line is read, not after it
             _converse(talk, opened)
         finally:
             talk.runner.run(stack.aclose())

@@ -19,6 +19,7 @@ from emma_core.nouns.authored import (
     Source,
 )
 from emma_core.nouns.check import CheckEvent, Decision, Docket, Report, RuleCount
+from emma_core.nouns.published import Label, LabelName, Published
 from emma_core.nouns.speech import Briefing, Ground, Message, Piece, Prompt, ToolCall
 from emma_core.nouns.table import Feed, Problem, Table
 from emma_core.nouns.tenancy import (
@@ -111,6 +112,8 @@ __all__ = [
     "Head",
     "Id",
     "IdempotencyKey",
+    "Label",
+    "LabelName",
     "LeftOut",
     "Limits",
     "Member",
@@ -131,6 +134,7 @@ __all__ = [
     "Piece",
     "Problem",
     "Prompt",
+    "Published",
     "Registered",
     "Report",
     "RetrievalUse",

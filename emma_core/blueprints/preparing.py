@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -29,6 +29,11 @@ class Prepared:
     rulesets: tuple[rules.CompiledRuleSet, ...]
     extractors: tuple[tuple[str, Extractor], ...]
     """With the name of the pack that brought each."""
+
+    @property
+    def rule_hashes(self) -> dict[str, str]:
+        """The hashes of its rules by their ids."""
+        return {id: rule.hash for id, rule in sorted(self.by_id.items())}
 
     @property
     def models(self) -> Mapping[str, Mapping[str, FactSpec]]:
@@ -85,18 +90,19 @@ def prepare(blueprint: Blueprint, packs: Packs, *, as_of: date) -> Prepared:
                     f" {each.ruleset.ruleset!r}, of which {held.ruleset.edition!r} is in use already; name one"
                 )
     stamps = tuple(pack.stamp for pack in sorted(used, key=lambda pack: pack.name))
-    pinned = {
-        "blueprint": blueprint.plain(),
-        "packs": [stamp.plain() for stamp in stamps],
-        "rules": sorted(one.hash for each in rulesets.values() for one in each.rules),
-    }
     return Prepared(
         blueprint=blueprint,
-        hash=canonical.sha256(pinned),
+        hash=pin(blueprint, stamps, (one.hash for each in rulesets.values() for one in each.rules)),
         packs=stamps,
         rulesets=tuple(rulesets.values()),
         extractors=tuple((pack.name, extractor) for pack in used for extractor in pack.extractors),
     )
+
+
+def pin(blueprint: Blueprint, packs: Iterable[PackStamp], hashes: Iterable[str]) -> str:
+    """The hash over a blueprint, its packs' stamps and its rules' hashes."""
+    stamps = [stamp.plain() for stamp in packs]
+    return canonical.sha256({"blueprint": blueprint.plain(), "packs": stamps, "rules": sorted(hashes)})
 
 
 def _edition(found: tuple[rules.CompiledRuleSet, ...], pattern: str, as_of: date) -> tuple[rules.CompiledRuleSet, ...]:
