@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 
 from emma_core.backends import admission
@@ -67,7 +67,7 @@ class CosmosStore:
             " leave it as it is"
         )
 
-    def watch(self) -> AsyncIterator[str]:
+    def watch(self) -> AsyncGenerator[str, None]:
         """The tenants whose trail grew: those of the last five minutes, then each soon after it did."""
         return Feed(self._account).watch()
 

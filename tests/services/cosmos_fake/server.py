@@ -14,6 +14,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from aiohttp import web
+
 from services.cosmos_fake.containers import LARGEST, Container, Item, Key, Mutations, Status, charge
 from services.cosmos_fake.queries import Query, Refused
 
