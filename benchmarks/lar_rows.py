@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from random import Random
 
@@ -98,11 +99,12 @@ _WRONG = ("", "NA", "Exempt", "0", "9", "1111", "-1", "1e5", "20240230", "abc")
 _COUNTIES = (("06037", "207103", "CA", "90012"), ("06001", "401100", "CA", "94609"), ("06073", "005400", "CA", "92101"))
 
 
-def write(path: Path, rows: int, *, wrong: float = 0.02, seed: int = 7) -> None:
-    """A register of so many rows, of which a share has one field that is wrong."""
+def write(path: Path, rows: int, *, wrong: float = 0.02, copies: int = 1, seed: int = 7) -> None:
+    """A register of so many rows, of which a share has one field that is wrong; each loan filed so many times."""
     with path.open("w", encoding="utf-8", newline="") as file:
         file.write(SHEET.format(rows=rows) + "\n")
-        file.writelines(line + "\n" for line in lines(rows, wrong=wrong, seed=seed))
+        filed = (line + "\n" for line in lines(-(-rows // copies), wrong=wrong, seed=seed) for _ in range(copies))
+        file.writelines(islice(filed, rows))
 
 
 def lines(rows: int, *, wrong: float = 0.02, seed: int = 7) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,38 +44,50 @@ EDITS = {
 """What must hold, in DuckDB; `[x]` reads a number and `<x>` a day, or NULL."""
 
 
-def by_duckdb(file: Path) -> Counter[str]:
-    """How many rows fail each edit."""
+def by_duckdb(*, whole: bool) -> Callable[[Path], Counter[str]]:
+    """Counts the rows that fail each edit. `whole`: those come with all their fields, else with their ULI."""
     import duckdb
 
     held = {name: _read(text) for name, text in EDITS.items()}
     columns = ", ".join(f'({text}) AS "{name}"' for name, text in held.items())
     names = ", ".join(f"'{name}': 'VARCHAR'" for name in FIELDS)
-    rows = (
-        f"read_csv('{file}', delim='|', header=false, skip=1, quote='', escape='', columns={{{names}}}, nullstr='\x01')"
-    )
+    form = f"delim='|', header=false, skip=1, quote='', escape='', columns={{{names}}}, nullstr='\x01'"
     stands = " AND ".join(f'"{name}"' for name in EDITS)
-    failing = duckdb.sql(f"SELECT * FROM (SELECT *, {columns} FROM {rows}) WHERE NOT ({stands})").fetchall()
-    return Counter(name for row in failing for name, holds in zip(EDITS, row[-len(EDITS) :], strict=True) if not holds)
+
+    def failing(file: Path) -> Counter[str]:
+        asked = f"SELECT {'*' if whole else 'uli'}, {columns} FROM read_csv('{file}', {form})"
+        rows = duckdb.sql(f"SELECT * FROM ({asked}) WHERE NOT ({stands})").fetchall()
+        said = (zip(EDITS, row[-len(EDITS) :], strict=True) for row in rows)
+        return Counter(name for row in said for name, holds in row if not holds)
+
+    return failing
 
 
-def by_polars(file: Path) -> Counter[str]:
-    """How many rows fail each edit."""
+def by_polars(*, whole: bool) -> Callable[[Path], Counter[str]]:
+    """Counts the rows that fail each edit. `whole`: those come with all their fields, else with their number."""
     import polars as pl
 
-    rows = pl.scan_csv(
-        file,
-        separator="|",
-        has_header=False,
-        skip_lines=1,
-        quote_char=None,
-        schema=dict.fromkeys(FIELDS, pl.String),
-        empty_string_is_null=False,
-    )
     held = _in_polars()
-    failing = rows.with_columns(**held).filter(~pl.all_horizontal(list(held))).collect(engine="streaming")
-    found = {name: int((~failing[name]).sum()) for name in held}
-    return Counter({name: count for name, count in found.items() if count})
+    schema = dict.fromkeys(FIELDS, pl.String)
+
+    def failing(file: Path) -> Counter[str]:
+        rows = pl.scan_csv(
+            file,
+            separator="|",
+            has_header=False,
+            skip_lines=1,
+            quote_char=None,
+            schema=schema,
+            empty_string_is_null=False,
+            row_index_name="record",
+            row_index_offset=1,
+        )
+        asked = rows.with_columns(**held) if whole else rows.select("record", **held)
+        found = asked.filter(~pl.all_horizontal(list(held))).collect(engine="streaming")
+        counts = {name: int((~found[name]).sum()) for name in held}
+        return Counter({name: count for name, count in counts.items() if count})
+
+    return failing
 
 
 def _in_polars() -> dict[str, pl.Expr]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from emma_core.backends.readers.batches import batches_of
 from emma_core.nouns import Table
 from emma_core.nouns.table import RECORD
-from emma_core.ports import Stretch
+from emma_core.ports import NAMED, Group, Stretch
 from emma_core.rules import ROWS, CompiledRule, Totals, closures, duplicates
 from emma_core.rules.tree import totals
 from emma_core.rules.values import plain
@@ -31,15 +29,10 @@ class ClosureEngine:
         self, table: Table, rules: Sequence[CompiledRule], shared: Mapping[str, Any]
     ) -> Generator[Stretch, None, None]:
         """All records in order, and those for which some predicate is not TRUE."""
-        with closing(batches_of(table.frame, table.feed, SIZE)) as batches:
-            for batch in batches:
-                standing: list[tuple[Mapping[str, Any], Sequence[int]]] = []
-                for facts in typed_rows(batch, shared):
-                    if facts[RECORD] in table.unread:
-                        continue
-                    if numbers := [number for number, rule in enumerate(rules) if not _holds(rule, facts)]:
-                        standing.append((facts, numbers))
-                yield Stretch(batch.height, standing)
+        for batch in table.batches.read(columns_for(table, rules)):
+            for part in batch.iter_slices(SIZE):
+                rows = (row for row in typed_rows(part, shared) if row[RECORD] not in table.unread)
+                yield Stretch(part.height, tuple(fails(rows, rules)))
 
     def totals(
         self, table: Table, rules: Sequence[CompiledRule], shared: Mapping[str, Any]
@@ -50,10 +43,26 @@ class ClosureEngine:
         told = [row for row in rows if row[RECORD] not in table.unread]
         return [_totals(rule, {**shared, ROWS: rows if rule.rule.unique is None else told}) for rule in rules]
 
-    def alike(self, table: Table, rule: CompiledRule, shared: Mapping[str, Any]) -> list[list[Mapping[str, Any]]]:
-        """The records that a rule's `unique` finds alike, group by group."""
+    def alike(self, table: Table, rule: CompiledRule, shared: Mapping[str, Any]) -> Iterator[Group]:
+        """The records that a rule's `unique` finds alike, group by group in the order of their first."""
         rows = [row for row in _rows(table) if row[RECORD] not in table.unread]
-        return [[rows[place] for place in group] for group in duplicates(rule, shared, rows)]
+        for group in duplicates(rule, shared, rows):
+            yield Group(rows[group[0]], [rows[place][RECORD] for place in group[:NAMED]], len(group))
+
+
+def columns_for(table: Table, rules: Sequence[CompiledRule]) -> list[str]:
+    """The columns of a table that the rules read, or that name its records."""
+    wanted = {RECORD, table.key, "as_of"}.union(*(rule.reads for rule in rules))
+    return [name for name in table.batches.schema if name in wanted]
+
+
+def fails(
+    rows: Iterable[Mapping[str, Any]], rules: Sequence[CompiledRule]
+) -> Iterator[tuple[Mapping[str, Any], Sequence[int]]]:
+    """The rows for which some rule is not TRUE, each with those rules by number."""
+    for facts in rows:
+        if numbers := [number for number, rule in enumerate(rules) if not _holds(rule, facts)]:
+            yield facts, numbers
 
 
 def typed_row(row: Mapping[str, Any], shared: Mapping[str, Any]) -> dict[str, Any]:
@@ -88,8 +97,7 @@ def _holds(rule: CompiledRule, facts: Mapping[str, Any]) -> bool:
 
 def _rows(table: Table) -> list[Mapping[str, Any]]:
     """Every record; nothing is known of one that could not be read, and it counts."""
-    batches = batches_of(table.frame, table.feed, SIZE)
-    return [row for batch in batches for row in typed_rows(batch, {})]
+    return [row for batch in table.batches.read(None) for row in typed_rows(batch, {})]
 
 
 def _totals(rule: CompiledRule, facts: Mapping[str, Any]) -> Totals | Exception:

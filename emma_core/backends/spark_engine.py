@@ -18,7 +18,7 @@ from emma_core.backends.spark_bodies import Holds, register, typed
 from emma_core.backends.spark_session import session
 from emma_core.nouns import Table
 from emma_core.nouns.table import RECORD
-from emma_core.ports import Stretch
+from emma_core.ports import Group, Stretch
 from emma_core.rules import CompiledRule, Totals
 from emma_core.rules.spark import SQL_TYPES, Emitter, Unwritten
 
@@ -69,10 +69,10 @@ class SparkEngine:
                 for rule in rules
             ]
 
-    def alike(self, table: Table, rule: CompiledRule, shared: Mapping[str, Any]) -> list[list[Mapping[str, Any]]]:
-        """The records that a rule's `unique` finds alike, group by group."""
+    def alike(self, table: Table, rule: CompiledRule, shared: Mapping[str, Any]) -> Iterator[Group]:
+        """The records that a rule's `unique` finds alike, group by group in the order of their first."""
         with self._loaded(table) as frame:
-            return spark_files.alike(self._spark, _told(frame, table), rule, shared)
+            yield from spark_files.alike(self._spark, _told(frame, table), rule, shared)
 
     def _stand(
         self, frame: DataFrame, rules: Sequence[CompiledRule], shared: Mapping[str, Any]
@@ -106,13 +106,23 @@ class SparkEngine:
             shares_disk = not is_remote() and str(self._spark.sparkContext.master).startswith("local")
         if shares_disk:
             with tempfile.TemporaryDirectory(prefix="emma-spark-") as folder:
-                path = Path(folder) / "rows.parquet"
-                table.frame.sink_parquet(path)
-                yield self._spark.read.parquet(str(path))
+                _empty(table).write_parquet(Path(folder) / "rows.parquet")
+                for number, batch in enumerate(_whole(table)):
+                    batch.write_parquet(Path(folder) / f"rows-{number}.parquet")
+                yield self._spark.read.parquet(folder)
         else:
-            rows = table.frame.collect(engine="streaming")
+            rows = pl.concat([_empty(table), *_whole(table)])
             columns = ", ".join(f"`{name}` {_sql_type(kind)}" for name, kind in rows.schema.items())
             yield self._spark.createDataFrame(rows.rows(), columns)
+
+
+def _whole(table: Table) -> Iterator[pl.DataFrame]:
+    return (batch.select(table.batches.schema) for batch in table.batches.read(None))
+
+
+def _empty(table: Table) -> pl.DataFrame:
+    """No row, so that the columns are there where no batch is."""
+    return pl.DataFrame(schema=dict(table.batches.schema))
 
 
 def _told(frame: DataFrame, table: Table) -> DataFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 from emma_core import canonical
 from emma_core.backends.spark_bodies import Raises, Reads, register, typed
 from emma_core.nouns.table import RECORD
+from emma_core.ports import NAMED, Group
 from emma_core.rules import CompiledRule, Totals
 from emma_core.rules.aggregates import Failed
 from emma_core.rules.builtins import BUILTINS
@@ -30,21 +31,19 @@ def totals(spark: SparkSession, frame: DataFrame, rule: CompiledRule, shared: Ma
     return found | asking.aggregated([node for node in nodes if isinstance(node, Aggregate)])
 
 
-def alike(
-    spark: SparkSession, frame: DataFrame, rule: CompiledRule, shared: Mapping[str, Any]
-) -> list[list[Mapping[str, Any]]]:
+def alike(spark: SparkSession, frame: DataFrame, rule: CompiledRule, shared: Mapping[str, Any]) -> Iterator[Group]:
     """The records that a rule's `unique` finds alike, group by group in the order of their first, which comes with the
     facts that the rule reads."""
     asking = _Asking(spark, frame, rule, shared)
     nodes = [node for node in totals_of(rule.predicate) if isinstance(node, Unique)]
     found = sorted(row["records"] for node in nodes for row in asking.groups(node).collect())
     if not found:
-        return []
+        return
     names = [name for name in frame.columns if name == RECORD or name in rule.specs]
     firsts = spark.createDataFrame([(group[0],) for group in found], f"`{RECORD}` BIGINT")
     rows = frame.select(*names).join(firsts, RECORD).collect()
     said = {row[RECORD]: {name: typed(value) for name, value in row.asDict().items()} for row in rows}
-    return [[said[group[0]], *({RECORD: number} for number in group[1:])] for group in found]
+    yield from (Group(said[group[0]], group[:NAMED], len(group)) for group in found)
 
 
 class _Asking:

@@ -48,11 +48,11 @@ def lay_out(chosen: Chosen) -> Iterator[Bench]:
 def _bench(chosen: Chosen, named: str | None, sets: Sequence[CompiledRuleSet], problems: tuple[Problem, ...]) -> Bench:
     day = chosen.shared["as_of"]
     table = chosen.table
-    dated = named is not None and named in table.frame.collect_schema().names()
+    dated = named is not None and named in table.batches.schema
     if dated:
         from emma_core.backends.readers import dated_by
 
-        table = replace(table, frame=dated_by(table.frame, str(named), day))
+        table = replace(table, batches=dated_by(table.batches, str(named), day))
     everyone = [rule for one in sets for rule in one.rules if dated or rules.in_force(rule, day)]
     specs = {name: spec for one in sets for name, spec in one.facts.items()}
     unsaid = {name for name, spec in specs.items() if is_of_file(name, spec)} - chosen.shared.keys()

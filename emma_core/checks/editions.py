@@ -89,7 +89,7 @@ def _chosen(
 ) -> Chosen:
     specs = sets[0].facts
     table = opened.table(model, specs, edition=next(iter(named)) if len(named) == 1 else None)
-    columns = table.frame.collect_schema().names()
+    columns = table.batches.schema
     key = next((name for name, spec in specs.items() if spec.names == "record" and name in columns), table.key)
     shared: dict[str, Any] = {name: value for name, value in table.file_facts.items() if value is not None}
     if _EDITION in specs and (_YEAR.fullmatch(sets[0].ruleset.edition) or _EDITION not in shared):

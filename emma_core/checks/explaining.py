@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any
 
@@ -12,13 +12,11 @@ from emma_core.checks.lifting import Lifting, values_of
 from emma_core.checks.tally import Tally
 from emma_core.nouns import Finding, Outcome, Problem, Suggestion
 from emma_core.nouns.table import RECORD
-from emma_core.ports import Engine
+from emma_core.ports import Engine, Group
 from emma_core.rules import CompiledRule
 from emma_core.rules.rulesets import outcome_of
 from emma_core.rules.tree import totals
 
-MOST_ROWS = 100
-"""How many rows a finding on rows that are alike names."""
 _UNREAD = "Records that can be read"
 
 
@@ -81,7 +79,7 @@ def whole(bench: Bench, engine: Engine, lifting: Lifting) -> Iterator[tuple[Find
             continue
         for group in engine.alike(bench.table, rule, bench.shared):
             finding = _alike(rule, group, bench.shared)
-            values = {**(finding.values or {}), "count(*)": len(group)}
+            values = {**(finding.values or {}), "count(*)": group.count}
             yield lifting.mark(finding, rule, values, bench), ""
 
 
@@ -131,12 +129,11 @@ def _disagreed(rule: CompiledRule, day: date) -> Finding:
     return _bare(rule, "broken", said, day)
 
 
-def _alike(rule: CompiledRule, group: Sequence[Mapping[str, Any]], shared: Mapping[str, Any]) -> Finding:
+def _alike(rule: CompiledRule, group: Group, shared: Mapping[str, Any]) -> Finding:
     """The finding of rows that are alike; it names them."""
-    finding = _judge(rule, shared, rows=(group[0], group[0])) or _disagreed(rule, shared["as_of"])
-    numbers = [str(row[RECORD]) for row in group]
-    named = ", ".join(numbers[:MOST_ROWS])
-    more = f" and {len(numbers) - MOST_ROWS:,} more" if len(numbers) > MOST_ROWS else ""
+    finding = _judge(rule, shared, rows=(group.first, group.first)) or _disagreed(rule, shared["as_of"])
+    named = ", ".join(map(str, group.records))
+    more = f" and {group.count - len(group.records):,} more" if group.count > len(group.records) else ""
     return finding.model_copy(update={"message": f"{finding.message} Records {named}{more}."})
 
 

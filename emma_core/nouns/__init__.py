@@ -21,7 +21,7 @@ from emma_core.nouns.authored import (
 from emma_core.nouns.check import CheckEvent, Decision, Docket, Report, RuleCount
 from emma_core.nouns.published import Label, LabelName, Published
 from emma_core.nouns.speech import Briefing, Ground, Message, Piece, Prompt, ToolCall
-from emma_core.nouns.table import Feed, Problem, Table
+from emma_core.nouns.table import Batches, Problem, Table
 from emma_core.nouns.tenancy import (
     ApiKey,
     BlobKind,
@@ -85,6 +85,7 @@ __all__ = [
     "Ask",
     "AuditEvent",
     "Basis",
+    "Batches",
     "BlobKind",
     "BlobRef",
     "Blueprint",
@@ -106,7 +107,6 @@ __all__ = [
     "FactName",
     "FactSpec",
     "FactType",
-    "Feed",
     "Finding",
     "Ground",
     "Head",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from emma_core.nouns.authored import Source
 
@@ -32,20 +32,22 @@ class Problem:
     """The facts that could not be read."""
 
 
-@dataclass
-class Feed:
-    """Where the batches of a frame come from, for whoever leaves before their end."""
+@dataclass(frozen=True)
+class Batches:
+    """Data rows in their order, some at a time, read anew as often as somebody asks; nobody holds all of them."""
 
-    cut: bool = False
-    """True while no more of them are wanted: the feed ends at the next."""
+    schema: Mapping[str, Any]
+    """The columns by name, each with its Polars type: one for each fact of the model that there is, and `record`."""
+    read: Callable[[Collection[str] | None], Iterator[pl.DataFrame]]
+    """Frames with these columns or more, or with all; as large as whoever reads the source can hold."""
 
 
 @dataclass(frozen=True)
 class Table:
     """A file as facts: one row a record."""
 
-    frame: pl.LazyFrame
-    """A column for each fact of the model that the file has, and `record`; a row of `unread` holds no values."""
+    batches: Batches
+    """Its data rows; one of `unread` holds no values."""
     file_facts: Mapping[str, str | None] = field(default_factory=lambda: MappingProxyType({}))
     """What holds for every row; None where a file of this form would say it and this one does not."""
     headed: bool = False
@@ -57,6 +59,5 @@ class Table:
     """The data rows that could not be read: rules on rows leave them out, rules on the file count them."""
     edition: str | None = None
     """The edition of the rules that the file says it was made for, such as its filing year."""
-    feed: Feed = field(default_factory=Feed)
     key: str | None = None
     """The fact that names a record, for people and from one file to the next."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -39,7 +39,24 @@ class Stretch:
     records: int
     """How many there were."""
     standing: Sequence[tuple[Mapping[str, Any], Sequence[int]]]
-    """In order, those for which some predicate is not TRUE: the record's typed facts, and which rules by number."""
+    """In order, those for which some predicate is not TRUE: the facts that the rules read of the record and its key,
+    typed, with `record`; and which rules by number."""
+
+
+NAMED = 100
+"""How many records that are alike are named."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Records that are alike."""
+
+    first: Mapping[str, Any]
+    """The first of them: `record`, and at least the facts that the rule reads."""
+    records: Sequence[int]
+    """Their numbers in order, as far as they are named."""
+    count: int
+    """How many there are."""
 
 
 class Engine(Protocol):
@@ -60,6 +77,5 @@ class Engine(Protocol):
         Of `unique`, TRUE where all differ, FALSE where some are alike, None where that cannot be told.
         """
 
-    def alike(self, table: Table, rule: CompiledRule, shared: Mapping[str, Any]) -> list[list[Mapping[str, Any]]]:
-        """The records that a rule's `unique` finds alike, group by group in the order of their first, each with
-        `record`, and at least the first of a group with the facts that the rule reads."""
+    def alike(self, table: Table, rule: CompiledRule, shared: Mapping[str, Any]) -> Iterator[Group]:
+        """The records that a rule's `unique` finds alike, group by group in the order of their first."""

@@ -33,6 +33,11 @@ def check_message(message: str, facts: Mapping[str, FactSpec]) -> None:
             raise RuleError(f"{said}; write {{{name}}}, or for numbers such as {{{name}:%}} or {{{name}:,.2f}}")
 
 
+def names(message: str) -> tuple[str, ...]:
+    """The facts that a message names."""
+    return tuple(name for _, name, _ in _pieces(message) if name is not None)
+
+
 def fill(message: str, facts: Mapping[str, Any]) -> str:
     """The message with the facts in their places; one that nobody has said is `unknown`."""
     filled = []

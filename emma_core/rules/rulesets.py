@@ -67,6 +67,11 @@ class CompiledRule:
         return self.require if self.when is None else _joined(self.when, self.require)
 
     @property
+    def reads(self) -> frozenset[str]:
+        """The facts that its predicates or its message name."""
+        return frozenset((*self.specs, *messages.names(self.rule.message)))
+
+    @property
     def of_file(self) -> bool:
         """Whether it speaks of a whole file, and not of one record."""
         return "file" in self.rule.applies_to

@@ -13,6 +13,7 @@ import pytest
 from emma_mortgage.lar import ROW
 
 from emma_core import CallerError
+from emma_core.backends.readers import lines, tables
 
 ENGINES = ["closures", "polars"]
 UNKNOWN = "acme.hmda.v625"
@@ -78,6 +79,49 @@ async def test_line_ends_a_mark_and_blank_lines_at_the_end_change_nothing(check,
         report = await check(write(raw), engine=engine)
         assert report.findings == wanted
         assert report.records == 2
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+async def test_a_file_that_is_read_in_many_pieces_says_what_it_says_in_one(
+    check, write, filing, monkeypatch, engine, end
+):
+    rows = [filing.row(f"ü{number % 29}", loan_amount="50"[number % 2], action_taken="1") for number in range(60)]
+    rows[7], rows[8], rows[30], rows[59] = "2|LEI|u", "", filing.row("\udce9"), filing.row("b") + "|"
+    path = write(filing.lar(*rows).replace(b"\n", end).removesuffix(end) + end * 3)
+    whole = await check(path, engine=engine)
+
+    for size in (1, 300, 5_000):
+        monkeypatch.setattr(lines, "LOOKED_AT", size)
+        monkeypatch.setattr(lines, "BLOCK", size)
+        assert await _findings(check, path, engine=engine) == [each.plain() for each in whole.findings]
+    assert len(whole.findings) > 50
+    assert sum("Records 1, 30, 59." in each.message for each in whole.findings) == 1
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+async def test_a_function_that_raises_in_one_piece_of_a_file_breaks_that_and_no_other(
+    check, write, monkeypatch, engine
+):
+    path = write(
+        "label\n" + "".join(f"{label}\n" for label in ("ok", "zzzz", "odd", "bb", "ok", "zzzz", "bb")), "p.csv"
+    )
+    whole = await _findings(check, path, rules="acme/broken", engine=engine)
+
+    monkeypatch.setattr(tables, "SIZE", 2)
+
+    assert await _findings(check, path, rules="acme/broken", engine=engine) == whole
+    assert [(each["record"], each["outcome"]) for each in whole] == [
+        (2, "failed"),
+        (3, "broken"),
+        (4, "failed"),
+        (6, "failed"),
+        (7, "failed"),
+    ]
+
+
+async def _findings(check, path, **more):
+    return [each.plain() for each in (await check(path, **more)).findings]
 
 
 async def test_a_file_without_a_transmittal_sheet_says_so_and_its_rows_are_checked(check, write, filing):

@@ -15,6 +15,8 @@ from html.parser import HTMLParser
 import polars as pl
 import pytest
 
+from benchmarks import lar_rows
+
 RULES = ("--rules", "mortgage/lender_policy")
 DAY = ("--as-of", "2026-11-23")
 HEADER = "id,dti,reserves_months\n"
@@ -207,3 +209,27 @@ def test_control_c_leaves_a_report_that_says_it_is_partial(loans, tmp_path, name
         assert "PARTIAL: stopped after" in text
     assert b"PARTIAL" in err
     assert not list(tmp_path.glob(".*.part"))
+
+
+def test_control_c_amid_a_large_register_leaves_what_was_found_until_then(tmp_path):
+    lar_rows.write(tmp_path / "lar.txt", 60_000, wrong=1)
+    command = [sys.executable, "-c", "import sys; from emma_core.cli import main; sys.exit(main())"]
+    command += ["check", "lar.txt", "--rules", "mortgage/hmda@2024", "--out", "out.jsonl"]
+
+    process = subprocess.Popen(command, cwd=tmp_path, env=os.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        for _ in range(1_200):  # findings are written as they come
+            if [part for part in tmp_path.glob(".out.jsonl.*.part") if part.stat().st_size]:
+                break
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=120)
+    finally:
+        process.kill()
+        process.wait()
+
+    assert process.returncode == 130, err
+    *found, last = map(json.loads, (tmp_path / "out.jsonl").read_text().splitlines())
+    assert last["outcome"] == "partial"
+    assert found and {each["outcome"] for each in found} == {"failed"}
+    assert max(each["record"] for each in found) < 60_000

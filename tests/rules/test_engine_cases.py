@@ -14,7 +14,7 @@ import pytest
 from emma_core.nouns import FactSpec
 from emma_core.rules import BUILTINS, ROWS, CompiledRule, Function, closures, engines, judge, parse, read_value, types
 from emma_core.rules.functions import is_literal, param
-from emma_core.rules.table import differs, emit, outcomes, totals
+from emma_core.rules.table import Records, differs, emit, outcomes, totals
 from emma_core.rules.table.examples import frame_of
 
 _DIFFERED = (
@@ -107,13 +107,13 @@ def test_what_a_function_raised_on_is_told_and_never_passed(make_rule: Callable[
         functions=(odd,),
         applies_to=("file",),
     )
-    frame = pl.LazyFrame({"record": [1, 2], "zip": ["va", "?"]})
+    frame = pl.DataFrame({"record": [1, 2], "zip": ["va", "?"]})
 
-    came = outcomes(frame, [of_record])
-    assert came.frame.collect(engine="streaming")[of_record.rule.id].to_list() == [None]
-    assert came.untold() == (of_record,)
+    came = outcomes(frame.columns, [of_record])
+    assert came.over(frame.lazy(), ["record"]).collect()[of_record.rule.id].to_list() == [None]
+    assert came.raised == {"odd_one"}
 
-    values = totals(frame, [of_file], record="record").values
+    values = totals(Records(lambda _: [frame], frame.columns, "record"), [of_file]).values
     finding = judge(of_file, {}, basis={}, as_of=date(2026, 11, 23), rows=values)
     assert finding is not None
     assert finding.message == "One: could not be run: function 'odd_one' raised for a record of the file"
@@ -139,7 +139,7 @@ def test_every_engine_says_what_the_closures_say_of_examples(make_rule: Callable
         ]
         assert engine(rule, said) == ["passed", "failed", None, "undetermined"]
         assert engine(needs, [{"zip": "1"}]) == ["undetermined"]
-    assert outcomes(pl.LazyFrame({"zip": ["1"]}), [needs]).frame.collect().height == 0
+    assert outcomes(["zip"], [needs]).over(pl.LazyFrame({"zip": ["1"]}), ["zip"]).collect().height == 0
 
 
 def test_a_built_in_s_examples_hold_in_polars_too() -> None:

@@ -25,7 +25,7 @@ from emma_core.rules import (
     tree,
     types,
 )
-from emma_core.rules.table import Emitter, outcomes, totals
+from emma_core.rules.table import Emitter, Records, outcomes, totals
 from emma_core.rules.table.examples import frame_of
 
 _SETTINGS = settings(deadline=None, max_examples=150, suppress_health_check=list(HealthCheck))
@@ -158,8 +158,9 @@ def test_many_rules_over_one_table_keep_the_records_that_do_not_hold(
             row[constant], row[absent] = rows[0][constant], None
         frame = frame_of(rows, facts).drop(constant, absent).with_row_index("record")
 
-        came = outcomes(frame.lazy(), rules, constants={constant: rows[0][constant]})
-        found = {row["record"]: row for row in came.frame.collect(engine="streaming").iter_rows(named=True)}
+        came = outcomes(frame.columns, rules, constants={constant: rows[0][constant]})
+        kept = came.over(frame.lazy(), frame.columns).collect()
+        found = {row["record"]: row for row in kept.iter_rows(named=True)}
 
         for index, row in enumerate(rows):
             expected = {rule.rule.id: closures.emit(rule.require, _FUNCTIONS, _TABLES)(row) for rule in rules}
@@ -171,7 +172,7 @@ def test_many_rules_over_one_table_keep_the_records_that_do_not_hold(
     holds()
 
 
-def test_a_file_comes_to_the_same_in_streams_as_record_by_record(
+def test_a_file_comes_to_the_same_in_batches_as_record_by_record(
     facts: Mapping[str, FactSpec], write_predicate: Callable[[Random], str], make_rule: Callable[..., CompiledRule]
 ) -> None:
     specs = {**facts, **_FILE_FACTS}
@@ -192,8 +193,10 @@ def test_a_file_comes_to_the_same_in_streams_as_record_by_record(
             "filing_year": "2024",
         }
         frame = frame_of(rows, facts).with_row_index("record")
+        size = random.choice((1, 7, 100))
 
-        came = totals(frame.lazy(), rules, record="record", constants=said)
+        records = Records(lambda _: frame.iter_slices(size), frame.columns, "record")
+        came = totals(records, rules, constants=said)
 
         for rule in rules:
             decide = closures.emit(rule.require, _FUNCTIONS, _TABLES)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import csv
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emma_core.backends.readers.batches import batches_of
-from emma_core.backends.readers.lines import BLOCK, BOM, Fault, read_lines
+from emma_core.backends.readers.lines import BOM, LOOKED_AT, Fault, read_lines
 from emma_core.backends.readers.tables import CSV, SIZE, UNICODE, facts_among, table_of
 from emma_core.errors import CallerError
 from emma_core.nouns import FactSpec
@@ -48,7 +47,7 @@ def _header(path: Path, separator: str) -> tuple[str, ...]:
 
 def _has_quotes(path: Path) -> bool:
     with path.open("rb") as file:
-        return any(b'"' in block for block in iter(lambda: file.read(BLOCK), b""))
+        return any(b'"' in block for block in iter(lambda: file.read(LOOKED_AT), b""))
 
 
 def _plain(path: Path, facts: Mapping[str, FactSpec], columns: Sequence[str], separator: str) -> Table:
@@ -56,17 +55,14 @@ def _plain(path: Path, facts: Mapping[str, FactSpec], columns: Sequence[str], se
     lines = read_lines(path, columns, separator=separator, headed=True)
     faults = [_problem(fault, len(columns)) for fault in lines.faults]
 
-    def batches() -> Iterator[pl.DataFrame]:
-        yield from batches_of(lines.frame, lines.feed, SIZE)
-
-    return table_of(batches, facts, columns, where=path.name, faults=faults, filed=True)
+    return table_of(lines.batches.read, facts, columns, where=path.name, faults=faults, filed=True)
 
 
 def _quoted(path: Path, facts: Mapping[str, FactSpec], columns: Sequence[str], separator: str) -> Table:
     """A file with quotes, in which a cell may hold separators and line ends."""
     faults = [_problem(row, len(columns)) for row in _rows(path, len(columns), separator) if isinstance(row, Fault)]
 
-    def batches() -> Iterator[pl.DataFrame]:
+    def read(wanted: Collection[str] | None) -> Iterator[pl.DataFrame]:
         import polars as pl
 
         rows = enumerate(_rows(path, len(columns), separator), 1)
@@ -76,7 +72,7 @@ def _quoted(path: Path, facts: Mapping[str, FactSpec], columns: Sequence[str], s
             frame = pl.DataFrame(cells, schema=dict.fromkeys(columns, pl.String), orient="row")
             yield frame.with_columns(pl.Series(RECORD, [record for record, _ in chunk], dtype=pl.Int64))
 
-    return table_of(batches, facts, columns, where=path.name, faults=faults, filed=True)
+    return table_of(read, facts, columns, where=path.name, faults=faults, filed=True)
 
 
 def _rows(path: Path, width: int, separator: str) -> Iterator[list[str] | Fault]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,17 +74,18 @@ def rows_table(rows: Rows, facts: Mapping[str, FactSpec], columns: Sequence[str]
     """The table of records as Python reads them; a record that is a problem stays blank."""
     faults = [row for row in rows() if isinstance(row, Problem)]
 
-    def batches() -> Iterator[pl.DataFrame]:
+    def read(wanted: Collection[str] | None) -> Iterator[pl.DataFrame]:
         import polars as pl
 
+        names = columns if wanted is None else [name for name in columns if name in wanted]
         numbered = enumerate(rows(), 1)
         while chunk := list(itertools.islice(numbered, SIZE)):
             said = [{} if isinstance(row, Problem) else row for _, row in chunk]
             # a column of Python values as they came: the door reads each by its own type
-            cells = [pl.Series(name, [row.get(name) for row in said], dtype=pl.Object) for name in columns]
+            cells = [pl.Series(name, [row.get(name) for row in said], dtype=pl.Object) for name in names]
             yield pl.DataFrame([pl.Series(RECORD, [record for record, _ in chunk], dtype=pl.Int64), *cells])
 
-    return table_of(batches, facts, columns, where=where, faults=faults, filed=False)
+    return table_of(read, facts, columns, where=where, faults=faults, filed=False)
 
 
 def columns_of(rows: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
@@ -103,15 +104,17 @@ def _of_frame(frame: pl.LazyFrame, facts: Mapping[str, FactSpec], *, where: str)
         if name in facts and facts[name].type == "text" and kind not in (pl.String, pl.Categorical, pl.Null):
             raise CallerError(f"{where}: the column {name!r} is {kind}, and the fact is a text; store it as text")
 
-    def batches() -> Iterator[pl.DataFrame]:
+    def read(wanted: Collection[str] | None) -> Iterator[pl.DataFrame]:
         texts = [pl.col(name).cast(pl.String) for name, kind in schema.items() if kind == pl.Categorical]
+        # a frame of no columns would have no rows either
+        names = [name for name in schema if wanted is None or name in wanted] or list(schema)[:1]
         first = 1
-        for batch in frame.with_columns(texts).collect_batches(chunk_size=SIZE):
+        for batch in frame.with_columns(texts).select(names).collect_batches(chunk_size=SIZE):
             count = pl.int_range(first, first + batch.height, dtype=pl.Int64, eager=True).alias(RECORD)
             yield batch.with_columns(count)
             first += batch.height
 
-    return table_of(batches, facts, schema.names(), where=where, filed=False)
+    return table_of(read, facts, schema.names(), where=where, filed=False)
 
 
 def _records(source: Any) -> list[Mapping[str, Any]]:

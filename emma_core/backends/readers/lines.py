@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from emma_core.backends.readers.batches import blank_rows, frame_of
+from emma_core.backends.readers.batches import blank_rows
 from emma_core.errors import CallerError
-from emma_core.nouns import Feed
+from emma_core.nouns import Batches
 from emma_core.nouns.table import RECORD
 
 if TYPE_CHECKING:
     import polars as pl
 
-BLOCK = 1 << 22
-"""Bytes that are looked at together."""
+LOOKED_AT = 1 << 16
+"""Bytes that are looked at together, so few that they stay near the processor."""
+BLOCK = 1 << 24
+"""Bytes that are read into a frame together: what is held of a file at a time."""
 LONGEST_LINE = 1 << 26
-ROWS = 20_000
-"""Rows that are handed over together."""
 BOM = b"\xef\xbb\xbf"
 
 
@@ -46,24 +46,25 @@ class Lines:
 
     head: str | None
     """The line before the data rows; None where there is none, or it is not UTF-8."""
-    frame: pl.LazyFrame
+    batches: Batches
     """One row a line, the columns as text and `record`; the row of a faulty line holds NULL."""
     records: int
     faults: tuple[Fault, ...]
-    feed: Feed
 
 
 def read_lines(path: Path, columns: Sequence[str], *, separator: str, headed: bool) -> Lines:
-    """The lines, read once to find the faults; the frame reads them again, lazily, as often as it is collected.
+    """The lines, read once to find the faults; the batches read them again, as often as they are asked for.
 
     `headed`: the first line is none of the data rows. Blank lines at the end are no rows. The separator is one ASCII
     character; lines end in LF or CRLF.
     """
     form = _Form(path, tuple(columns), separator.encode(), headed)
-    records, faults, sound = form.screen()
-    feed = Feed()
-    frame = form.scan(feed) if sound else form.mended(records, faults, feed)
-    return Lines(form.head(), frame, records, faults, feed)
+    records, faults = form.screen()
+
+    def read(wanted: Collection[str] | None) -> Iterator[pl.DataFrame]:
+        return form.frames(wanted, records, faults)
+
+    return Lines(form.head(), Batches(form.schema(), read), records, faults)
 
 
 @dataclass(frozen=True)
@@ -85,12 +86,17 @@ class _Form:
         except UnicodeDecodeError:
             return None
 
-    def screen(self) -> tuple[int, tuple[Fault, ...], bool]:
-        """How many data rows there are, those at fault, and whether the file is sound from end to end."""
+    def schema(self) -> dict[str, Any]:
+        import polars as pl
+
+        return {RECORD: pl.Int64, **dict.fromkeys(self.columns, pl.String)}
+
+    def screen(self) -> tuple[int, tuple[Fault, ...]]:
+        """How many data rows there are, and those at fault."""
         width = len(self.columns) - 1
         others = bytes(set(range(256)) - {10, self.separator[0]})
-        records, faults, blanks, sound = 0, list[Fault](), list[int](), True
-        for block in self._blocks():
+        records, faults, blanks = 0, list[Fault](), list[int]()
+        for block in self._blocks(LOOKED_AT):
             lines = block.count(b"\n")
             even = block.translate(None, others) == (self.separator * width + b"\n") * lines
             if even and _is_utf8(block):
@@ -108,84 +114,82 @@ class _Form:
                 blanks = []
                 if bare.count(self.separator) != width or not _is_utf8(bare):
                     faults.append(self._fault(bare, records))
-            sound = sound and not faults and not blanks
-        return records - len(blanks), tuple(faults), sound and not faults and not blanks
+        return records - len(blanks), tuple(faults)
 
-    def scan(self, feed: Feed) -> pl.LazyFrame:
-        """The frame of a file in which every line is a row."""
+    def frames(self, wanted: Collection[str] | None, records: int, faults: Sequence[Fault]) -> Iterator[pl.DataFrame]:
+        """The rows, a block of the file at a time; faulty lines stand as blank rows."""
         import polars as pl
 
-        rows = pl.scan_csv(
-            self.path,
-            has_header=False,
-            separator=self.separator.decode(),
-            quote_char=None,
-            skip_lines=int(self.headed),
-            schema=dict.fromkeys(self.columns, pl.String),
-            empty_string_is_null=False,
-            row_index_name=RECORD,
-            row_index_offset=1,
-            glob=False,
-        ).with_columns(pl.col(RECORD).cast(pl.Int64))
+        places = [place for place, name in enumerate(self.columns) if wanted is None or name in wanted]
+        first = 1
+        for block in self._blocks(BLOCK):
+            there = block.count(b"\n")
+            lines = min(there, records + 1 - first)
+            if not lines:
+                return
+            bad = self._within(faults, first, first + lines)
+            if bad or lines < there:
+                block = self._mended(block, lines, bad, first)
+            counted = pl.int_range(first, first + lines, dtype=pl.Int64, eager=True).alias(RECORD).to_frame()
+            if places:
+                counted = counted.hstack(self._frame(block, lines, places))
+            del block  # it is all in the frame, and whoever takes that may take long
+            yield blank_rows(counted, bad) if bad else counted
+            first += lines
 
-        def batches(columns: list[str] | None) -> Iterator[pl.DataFrame]:
-            wanted = rows if columns is None else rows.select(columns)
-            yield from wanted.collect_batches(chunk_size=ROWS, maintain_order=True, engine="streaming")
-
-        return frame_of(batches, rows.collect_schema(), feed)
-
-    def mended(self, records: int, faults: Sequence[Fault], feed: Feed) -> pl.LazyFrame:
-        """The frame of a file whose faulty lines stand as blank rows."""
+    def _frame(self, block: bytes, lines: int, places: Sequence[int]) -> pl.DataFrame:
+        """The fields at these places, as text. Raises `CallerError` where the lines are not those that were seen."""
         import polars as pl
 
-        blank = self.separator * (len(self.columns) - 1)
-        bad = {fault.record for fault in faults}
-        text = dict.fromkeys(self.columns, pl.String)
+        try:
+            frame = pl.read_csv(
+                block,
+                has_header=False,
+                columns=places,
+                separator=self.separator.decode(),
+                quote_char=None,
+                schema=dict.fromkeys(self.columns, pl.String),
+                empty_string_is_null=False,
+            )
+        except pl.exceptions.PolarsError:
+            frame = pl.DataFrame()
+        if frame.height != lines:
+            raise CallerError(f"{self.path.name!r} was written to while it was read; check it once nobody does")
+        return frame
 
-        def batches(columns: list[str] | None) -> Iterator[pl.DataFrame]:
-            first = 1
-            for block in self._blocks():
-                lines = [
-                    blank if number in bad else line
-                    for number, line in enumerate(block.split(b"\n")[:-1], first)
-                    if number <= records
-                ]
-                if not lines:
-                    continue
-                rows = pl.read_csv(
-                    io.BytesIO(b"\n".join(lines) + b"\n"),
-                    has_header=False,
-                    separator=self.separator.decode(),
-                    quote_char=None,
-                    schema=text,
-                    empty_string_is_null=False,
-                )
-                here = [number for number in range(first, first + len(lines)) if number in bad]
-                counted = rows.with_columns(pl.int_range(first, first + len(lines), dtype=pl.Int64).alias(RECORD))
-                yield blank_rows(counted, here) if here else counted
-                first += len(lines)
+    def _within(self, faults: Sequence[Fault], first: int, end: int) -> list[int]:
+        """The faulty rows from the first up to the end."""
+        start, stop = (bisect_left(faults, number, key=lambda fault: fault.record) for number in (first, end))
+        return [fault.record for fault in faults[start:stop]]
 
-        return frame_of(batches, {**text, RECORD: pl.Int64}, feed)
+    def _mended(self, block: bytes, lines: int, bad: Sequence[int], first: int) -> bytes:
+        """So many lines of the block, with none that is no row: those stand as blank ones."""
+        rows = block.split(b"\n")[:lines]
+        for number in bad:
+            rows[number - first] = self.separator * (len(self.columns) - 1)
+        return b"\n".join(rows) + b"\n"
 
-    def _blocks(self) -> Iterator[bytes]:
+    def _blocks(self, size: int) -> Iterator[bytes]:
         """The data rows, some whole lines at a time, each ended by LF."""
         with self.path.open("rb") as file:
             if file.read(len(BOM)) != BOM:
                 file.seek(0)
             if self.headed:
                 file.readline(LONGEST_LINE)
-            rest = b""
-            while read := file.read(BLOCK):
-                whole, end, tail = read.rpartition(b"\n")
-                if end:
-                    yield rest + whole + end
-                    rest = tail
-                else:
-                    rest += read
-                if len(rest) > LONGEST_LINE:
+            start = file.tell()
+            while True:
+                # where the line ends is looked for first: a block is large, and would be copied to be made longer
+                file.seek(start + size - 1)
+                rest = len(file.readline(LONGEST_LINE))
+                if rest == LONGEST_LINE:
                     raise CallerError(f"{self.path.name!r}: a line has over {LONGEST_LINE:,} bytes; it is no text")
-            if rest:
-                yield rest + b"\n"
+                file.seek(start)
+                block = file.read(size - 1 + rest)
+                start += len(block)
+                if not block:
+                    return
+                yield block if block.endswith(b"\n") else block + b"\n"
+                del block
 
     def _fault(self, line: bytes, record: int) -> Fault:
         byte = 0

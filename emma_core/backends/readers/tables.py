@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
 from emma_core.backends.readers import door
-from emma_core.backends.readers.batches import blank_rows, frame_of
+from emma_core.backends.readers.batches import blank_rows
 from emma_core.errors import CallerError
-from emma_core.nouns import FactSpec, Feed, Problem, Source, Table
+from emma_core.nouns import Batches, FactSpec, Problem, Source, Table
 from emma_core.nouns.table import RECORD
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def facts_among(columns: Sequence[str], facts: Mapping[str, FactSpec], *, where:
 
 
 def table_of(
-    batches: Callable[[], Iterator[pl.DataFrame]],
+    raw: Callable[[Collection[str] | None], Iterator[pl.DataFrame]],
     facts: Mapping[str, FactSpec],
     columns: Sequence[str],
     *,
@@ -53,7 +53,7 @@ def table_of(
     faults: Sequence[Problem] = (),
     filed: bool,
 ) -> Table:
-    """The table of raw batches, each with `record` and its columns; they are read once now to find the misfits.
+    """The table of raw batches, each with `record` and the columns asked for; read once now to find the misfits.
 
     `faults`: the records that are none, blank in the batches. `filed`: every value is a text of a file.
     """
@@ -62,26 +62,26 @@ def table_of(
     names = facts_among(columns, facts, where=where)
     key = next((name for name in KEYS if name in columns), None)
     carried = (key,) if key is not None and key not in names else ()
-    unread = {problem.record for problem in faults if problem.record is not None}
-
-    def read(batch: pl.DataFrame) -> tuple[pl.DataFrame, list[door.Misfit]]:
-        made, misfits = door.typed(batch, facts, names, filed=filed)
-        made = made.with_columns([_as_text(batch[name]) for name in carried])
-        return blank_rows(made, unread) if unread else made, [each for each in misfits if each.record not in unread]
-
-    def whole(columns: list[str] | None) -> Iterator[pl.DataFrame]:
-        yield from (read(batch)[0] for batch in batches())
-
-    records, problems, feed = 0, list(faults), Feed()
-    for batch in batches():
+    blank = {problem.record for problem in faults if problem.record is not None}
+    records, problems = 0, list(faults)
+    for batch in _parts(raw(names)):
         records += batch.height
-        problems += _problems(read(batch)[1])
+        _, misfits = door.typed(batch, facts, names, filed=filed)
+        problems += _problems([each for each in misfits if each.record not in blank])
+    unread = frozenset(each.record for each in problems if each.record is not None)
+
+    def read(wanted: Collection[str] | None) -> Iterator[pl.DataFrame]:
+        chosen = [name for name in names if wanted is None or name in wanted]
+        for batch in _parts(raw([*chosen, *carried])):
+            made, _ = door.typed(batch, facts, chosen, filed=filed)
+            made = made.with_columns([_as_text(batch[name]) for name in carried])
+            yield blank_rows(made, unread) if unread else made
+
     return Table(
-        frame=frame_of(whole, {**door.schema_of(facts, names), **dict.fromkeys(carried, pl.String)}, feed),
-        feed=feed,
+        batches=Batches({**door.schema_of(facts, names), **dict.fromkeys(carried, pl.String)}, read),
         records=records,
         problems=tuple(sorted(problems, key=lambda each: each.record or 0)),
-        unread=frozenset(each.record for each in problems if each.record is not None),
+        unread=unread,
         key=key,
     )
 
@@ -94,6 +94,11 @@ def _as_text(column: pl.Series) -> pl.Series:
         return column.cast(pl.String, strict=False)
     said = [None if value is None or value != value else str(value) for value in column.to_list()]
     return pl.Series(column.name, said, dtype=pl.String)
+
+
+def _parts(batches: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """The batches, none so large that its values as Python's would fill the memory."""
+    return (part for batch in batches for part in batch.iter_slices(SIZE))
 
 
 def _problems(misfits: Sequence[door.Misfit]) -> Iterator[Problem]:
@@ -109,10 +114,3 @@ def _problems(misfits: Sequence[door.Misfit]) -> Iterator[Problem]:
             source=_TYPES,
             fields=tuple(each.fact for each in found),
         )
-
-
-def dated_by(frame: pl.LazyFrame, fact: str, day: date) -> pl.LazyFrame:
-    """The frame with a column `as_of`: a date fact where the row says it, else that day."""
-    import polars as pl
-
-    return frame.with_columns(pl.col(fact).fill_null(pl.lit(day)).alias("as_of"))

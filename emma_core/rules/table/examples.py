@@ -11,7 +11,7 @@ from emma_core.nouns import FactSpec, Outcome
 from emma_core.rules.aggregates import ROWS
 from emma_core.rules.rulesets import CompiledRule, outcome_of
 from emma_core.rules.table.expressions import COLUMNS, Emitter
-from emma_core.rules.table.files import totals
+from emma_core.rules.table.files import Records, totals
 
 _RECORD = "the record"
 """No fact can have this name."""
@@ -52,8 +52,8 @@ def _outcome(rule: CompiledRule, applies: bool | None, holds: bool | None) -> Ou
 def _of_file(rule: CompiledRule, facts: Mapping[str, Any]) -> Outcome | None:
     said = {name: value for name, value in facts.items() if name != ROWS}
     records = {name: spec for name, spec in rule.specs.items() if name not in said}
-    frame = frame_of(facts.get(ROWS, ()), records).lazy()
-    came = totals(frame, [rule], record=_RECORD, constants=said)
+    frame = frame_of(facts.get(ROWS, ()), records)
+    came = totals(Records(lambda _: [frame], frame.columns, _RECORD), [rule], constants=said)
     try:
         return outcome_of(rule, {**said, ROWS: came.values})
     except Exception:  # an outcome like any other

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from operator import and_
 from types import MappingProxyType
@@ -12,44 +12,37 @@ import polars as pl
 
 from emma_core.rules.rulesets import CompiledRule
 from emma_core.rules.table.expressions import joined
-from emma_core.rules.table.sharing import shared
-from emma_core.rules.tree import Call, walk
+from emma_core.rules.table.sharing import Levels, shared, widened
 
 
 @dataclass(frozen=True)
 class Outcomes:
-    """What rules say of each record of a table."""
+    """Rules as expressions, to hold any part of a table against, and all that its columns are asked."""
 
-    frame: pl.LazyFrame
-    """The records for which some rule is not TRUE, whole, and for each rule a Boolean column under its id: FALSE is
-    failed, null what the set's `missing` says."""
     rules: tuple[CompiledRule, ...]
-    """Those that were held against it: they speak of records, and their tables are there."""
+    """Those that are held against it: they speak of records, and their tables are there."""
     raised: set[str]
-    """Functions that raised while the frame was collected; of what calls them, the frame knows nothing."""
+    """Functions that raised while a frame was collected; of what calls them, that frame knows nothing."""
+    _levels: Levels
+    _said: Mapping[str, pl.Expr]
 
-    def untold(self) -> tuple[CompiledRule, ...]:
-        """The rules to hold against each record one by one, after the frame was collected: a function of theirs
-        raised."""
-        return tuple(rule for rule in self.rules if self.raised & _called(rule))
+    def over(self, frame: pl.LazyFrame, keep: Sequence[str]) -> pl.LazyFrame:
+        """The records for which some rule is not TRUE: the columns to keep, and for each rule a Boolean column under
+        its id: FALSE is failed, null what the set's `missing` says."""
+        if not self.rules:
+            return frame.select(keep).head(0)
+        wide = widened(frame, self._levels).with_columns(**self._said)
+        passed = joined(and_, [pl.col(name).fill_null(False) for name in self._said])
+        return wide.filter(~passed).select(*keep, *self._said)
 
 
 def outcomes(
-    frame: pl.LazyFrame, rules: Sequence[CompiledRule], *, constants: Mapping[str, Any] = MappingProxyType({})
+    columns: Collection[str], rules: Sequence[CompiledRule], *, constants: Mapping[str, Any] = MappingProxyType({})
 ) -> Outcomes:
-    """What the rules say of each record. The frame has a column for each fact that it holds; `constants` are typed
-    facts of the whole file; any other fact is NULL."""
-    columns = frame.collect_schema().names()
+    """What to ask of frames with these columns, one for each fact that there is; `constants` are typed facts of the
+    whole file; any other fact is NULL."""
     held = tuple(rule for rule in rules if not rule.of_file and not rule.absent)
-    if not held:
-        return Outcomes(frame.head(0), (), set())
     nodes = [rule.predicate for rule in held]
-    wide, emitter = shared(frame, held, nodes, constants, columns)
+    levels, emitter = shared(held, nodes, constants, columns)
     said = {rule.rule.id: emitter.expression(node) for rule, node in zip(held, nodes, strict=True)}
-    wide = wide.with_columns(**said)
-    passed = joined(and_, [pl.col(name).fill_null(False) for name in said])
-    return Outcomes(wide.filter(~passed).select(*columns, *said), held, emitter.raised)
-
-
-def _called(rule: CompiledRule) -> set[str]:
-    return {part.function for part in walk(rule.predicate) if isinstance(part, Call)}
+    return Outcomes(held, emitter.raised, levels, said)

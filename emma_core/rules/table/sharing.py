@@ -14,6 +14,8 @@ from emma_core.rules.table.builtins import is_built_in
 from emma_core.rules.table.expressions import Emitter
 from emma_core.rules.tree import Call, Digits, Node, walk
 
+Levels = tuple[tuple[pl.Expr, ...], ...]
+"""Columns to add to a frame; those of a level read the levels before it."""
 _Key = tuple[Call, Digits | None]
 _READS = {"is_number": ("number", FACT_DIGITS), "is_ymd": ("ymd", None)}
 _ALWAYS = ("number", "ymd")
@@ -22,13 +24,12 @@ _SELDOM = ("length", "abs", "year", "size", "starts_with", "is_number", "is_ymd"
 
 
 def shared(
-    frame: pl.LazyFrame,
     rules: Sequence[CompiledRule],
     nodes: Iterable[Node],
     constants: Mapping[str, Any],
     columns: Collection[str],
-) -> tuple[pl.LazyFrame, Emitter]:
-    """The frame with a column for each call worth keeping, and the emitter that reads those."""
+) -> tuple[Levels, Emitter]:
+    """What to add to a frame, level by level, for each call worth keeping, and the emitter that reads those."""
     functions = {name: function for rule in rules for name, function in rule.functions.items()}
     tables = {name: table for rule in rules for name, table in rule.tables.items()}
     kept: dict[_Key, str] = {}
@@ -39,12 +40,20 @@ def shared(
 
     counts = Counter(key for node in nodes for key in _calls(node))
     worth = [key for key, count in counts.items() if _is_worth(key[0], count, functions)]
+    levels = []
     for level in _levels(worth):
         now = emitter()
         names = {key: f"shared {len(kept) + index}" for index, key in enumerate(level)}
-        frame = frame.with_columns(now.expression(call).alias(names[call, digits]) for call, digits in level)
+        levels.append(tuple(now.expression(call).alias(names[call, digits]) for call, digits in level))
         kept |= names
-    return frame, emitter()
+    return tuple(levels), emitter()
+
+
+def widened(frame: pl.LazyFrame, levels: Levels) -> pl.LazyFrame:
+    """The frame with what is shared."""
+    for level in levels:
+        frame = frame.with_columns(level)
+    return frame
 
 
 def _calls(node: Node) -> Iterator[_Key]:

@@ -181,14 +181,13 @@ class LarReader:
         if not whole:
             problems.insert(0, _of_sheet(first, headed=headed, decoded=lines.head is not None))
         return Table(
-            frame=lines.frame,
+            batches=lines.batches,
             file_facts={**{f"ts_{name}": sheet.get(name) for name in SHEET}, "filing_year": edition or year},
             headed=True,
             records=lines.records,
             problems=tuple(problems),
             unread=frozenset(fault.record for fault in lines.faults),
             edition=year if year and len(year) == 4 and year.isdigit() else None,
-            feed=lines.feed,
             key="uli",
         )
 
