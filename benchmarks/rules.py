@@ -2,16 +2,19 @@
 
 All are given the same rules and the same record, in which some fields are missing, and must come to the same outcomes:
 `passed`, `failed` or `undetermined`. For each rule that did not pass they say which of its parts decided, with the
-values. `Emma` starts from typed facts, which a turn has read at its door; `Emma, from JSON` reads them as well. They
-take turns in one process, so that a stall of the machine hits all. The neighbours are given floats (and
-days as whole numbers, which is to their advantage); Emma compares exact decimals and days. What is not installed is
-left out: `pip install -e '.[bench]'`.
+values. The record is a dict of what JSON holds: the neighbours start from it, and so does `Emma, from JSON`, which
+reads every value at its door: floats become exact decimals, texts become days, and what does not fit is refused. `Emma`
+starts from facts that a turn or a file has read already. To their advantage the neighbours compare floats, are given
+days as whole numbers, and check nothing. They take turns in one process, so that a stall of the machine hits all;
+`of X` is the median over the rounds of the time divided by X's in the same round. What is not installed is left out:
+`pip install -e '.[bench]'`.
 """
 
 from __future__ import annotations
 
 import argparse
 import statistics
+import sys
 import time
 from collections.abc import Callable, Mapping
 from datetime import date
@@ -26,9 +29,10 @@ from benchmarks import rules_neighbours as neighbours
 from benchmarks.rules_neighbours import Contender, Said
 from benchmarks.rules_shape import FACTS, Predicate, in_emma, made
 from emma_core.nouns import FactSpec, RuleSet
-from emma_core.rules import CompiledRule, compile_ruleset, explain, generated, read_value
-from emma_core.rules.rulesets import outcome_of
+from emma_core.rules import CompiledRule, Panel, compile_ruleset, explain
+from emma_core.rules.values import read_values
 
+SPECS = {name: FactSpec(type=kind, title=name) for name, kind in FACTS.items()}
 NEIGHBOURS: Mapping[str, tuple[str, Callable[[list[Predicate]], Contender]]] = {
     "C++ CEL": ("cel_expr_python", neighbours.cel),
     "zen-engine": ("zen", neighbours.zen),
@@ -53,41 +57,30 @@ def compiled(predicates: list[Predicate]) -> tuple[CompiledRule, ...]:
         for index, predicate in enumerate(predicates)
     )
     whole = {"ruleset": "bench/shape", "edition": "1", "facts": "bench.record", "rules": rules}
-    specs = {name: FactSpec(type=kind, title=name) for name, kind in FACTS.items()}
-    return compile_ruleset(RuleSet.model_validate(whole), specs, {}, file="benchmarks.rules").rules
+    return compile_ruleset(RuleSet.model_validate(whole), SPECS, {}, file="benchmarks.rules").rules
 
 
-def by_generated(rules: tuple[CompiledRule, ...]) -> Contender:
-    """Emma's generated function over typed facts."""
-    outcomes = generated.emit(rules)
-
-    def said(facts: Mapping[str, Any]) -> Said:
-        came = enumerate(outcomes(facts))
-        return tuple(_explained(rules, index, one, facts) for index, one in came if one not in ("passed", None))
-
-    return said
-
-
-def by_closures(rules: tuple[CompiledRule, ...]) -> Contender:
-    """Emma's closures over typed facts, rule by rule."""
+def by_panel(rules: tuple[CompiledRule, ...], *, pays_after: int = 0) -> Contender:
+    """Emma over typed facts: by the function that is generated, or by closures."""
+    panel = Panel(rules, pays_after=pays_after)
+    whole = [rule.whole for rule in rules]
 
     def said(facts: Mapping[str, Any]) -> Said:
-        came = enumerate(outcome_of(rule, facts) for rule in rules)
-        return tuple(_explained(rules, index, one, facts) for index, one in came if one not in ("passed", None))
+        return tuple([_explained(whole[index], index, one, facts) for index, one in panel.standing(facts)])
 
     return said
 
 
 def _explained(
-    rules: tuple[CompiledRule, ...], index: int, outcome: Any, facts: Mapping[str, Any]
+    whole: explain.Outline, index: int, outcome: Any, facts: Mapping[str, Any]
 ) -> tuple[int, str, tuple[Any, ...]]:
-    _, seen = explain.deciding(rules[index].whole, facts)
+    _, seen = explain.deciding(whole, facts)
     return index, outcome, tuple([tuple(map(facts.get, leaf.names)) for leaf, _ in seen])
 
 
 def read(record: Mapping[str, Any]) -> dict[str, Any]:
     """The record's facts, read at the door."""
-    return {name: read_value(FACTS[name], raw, name=name) for name, raw in record.items()}
+    return read_values(SPECS, record)
 
 
 def measure(rounds: int, rules: int) -> tuple[dict[str, list[float]], list[str]]:
@@ -95,7 +88,7 @@ def measure(rounds: int, rules: int) -> tuple[dict[str, list[float]], list[str]]
     record, predicates = made(rules)
     said = in_emma(record)
     facts, ready = read(said), compiled(predicates)
-    fast, slow = by_generated(ready), by_closures(ready)
+    fast, slow = by_panel(ready), by_panel(ready, pays_after=sys.maxsize)
     contenders: dict[str, Callable[[], Any]] = {
         "Emma": lambda: fast(facts),
         "Emma, from JSON": lambda: fast(read(said)),
@@ -132,13 +125,16 @@ def main() -> None:
     columns = ("", "best", "median", *(f"of {name}" for name in NEIGHBOURS if name in times))
     for column in columns:
         table.add_column(column, justify="right" if column else "left")
-    medians = {name: statistics.median(each) for name, each in times.items()}
     for name, each in times.items():
-        shares = (f"{medians[name] / medians[other]:.2f}" for other in NEIGHBOURS if other in times)
-        table.add_row(name, f"{min(each):.1f}", f"{medians[name]:.1f}", *shares)
+        shares = (f"{_share(each, times[other]):.3f}" for other in NEIGHBOURS if other in times)
+        table.add_row(name, f"{min(each):.1f}", f"{statistics.median(each):.1f}", *shares)
     Console().print(table)
     for name in absent:
         print(f"{name} is not installed; pip install -e '.[bench]' brings it")
+
+
+def _share(ours: list[float], theirs: list[float]) -> float:
+    return statistics.median(one / other for one, other in zip(ours, theirs, strict=True))
 
 
 def _alike(said: Said) -> list[tuple[int, str]]:

@@ -23,18 +23,20 @@ _LOG = logging.getLogger("emma")
 
 def given(models: Models, raw: Mapping[str, Any]) -> tuple[Fact, ...]:
     """The facts an app gives, typed. Raises `CallerError` naming the fact that no rule reads, or does not fit."""
-    facts = []
-    for name, value in raw.items():
-        homes = _homes(models, name)
-        if not homes:
-            known = sorted({bare for specs in models.values() for bare in specs})
-            near = difflib.get_close_matches(name.rpartition(".")[2].lower(), known, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else f"; there are {known}"
+    facts: list[Fact] = []
+    unread = set(raw)
+    for model, specs in models.items():
+        bare = {name: name.removeprefix(f"{model}.") for name in raw}
+        known = {name: specs[bare[name]] for name in raw if bare[name] in specs}
+        read = rules.read_values(known, {name: raw[name] for name in known})
+        facts += [Fact(name=_full(model, bare[name]), value=value, basis="given") for name, value in read.items()]
+        unread -= known.keys()
+    for name in raw:
+        if name in unread:
+            declared = sorted({bare for specs in models.values() for bare in specs})
+            near = difflib.get_close_matches(name.rpartition(".")[2].lower(), declared, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else f"; there are {declared}"
             raise CallerError(f"Fact {name!r}: no rule in use reads it{hint}")
-        for model, bare in homes:
-            spec = models[model][bare]
-            typed = rules.read_value(spec.type, value, name=name, values=spec.values)
-            facts.append(Fact(name=_full(model, bare), value=typed, basis="given"))
     return tuple(facts)
 
 

@@ -188,10 +188,11 @@ async def _retrieve(trip: _Trip) -> retrieval.Selection:
 def _judge(trip: _Trip, chosen: Iterable[rules.CompiledRule], judged: Mapping[str, Value]) -> tuple[Finding, ...]:
     """`judged`: what is held against the rules besides the facts: the words, or a call's name and arguments."""
     findings = []
+    known = {model: facts.of_model(trip.known, model) for model in trip.prepared.models}
     for rule in chosen:
-        _, basis = facts.of_model(trip.known, rule.ruleset.facts)
+        values, basis = known[rule.ruleset.facts]
         day = trip.dates[rule.ruleset.ruleset]
-        finding = rules.judge(rule, _read_by(trip, rule, judged), basis=basis, as_of=day)
+        finding = rules.judge(rule, {**values, "as_of": day, **judged}, basis=basis, as_of=day)
         if finding is not None:
             findings.append(_without_text(finding))
     return tuple(findings)

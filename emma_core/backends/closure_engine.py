@@ -1,4 +1,4 @@
-"""Holds a table's rows against predicates one by one, by the same closures that judge a turn."""
+"""Holds a table's rows against predicates one by one, in plain Python, from the same tree as the closures of a turn."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from emma_core.nouns import Table
 from emma_core.nouns.table import RECORD
 from emma_core.ports import NAMED, Group, Stretch
-from emma_core.rules import ROWS, CompiledRule, Totals, closures, duplicates
+from emma_core.rules import ROWS, CompiledRule, Panel, Totals, closures, duplicates
 from emma_core.rules.tree import totals
 from emma_core.rules.values import plain
 
@@ -29,10 +29,11 @@ class ClosureEngine:
         self, table: Table, rules: Sequence[CompiledRule], shared: Mapping[str, Any]
     ) -> Generator[Stretch, None, None]:
         """All records in order, and those for which some predicate is not TRUE."""
+        panel = Panel(rules)
         for batch in table.batches.read(columns_for(table, rules)):
             for part in batch.iter_slices(SIZE):
                 rows = (row for row in typed_rows(part, shared) if row[RECORD] not in table.unread)
-                yield Stretch(part.height, tuple(fails(rows, rules)))
+                yield Stretch(part.height, tuple(fails(rows, panel)))
 
     def totals(
         self, table: Table, rules: Sequence[CompiledRule], shared: Mapping[str, Any]
@@ -56,13 +57,11 @@ def columns_for(table: Table, rules: Sequence[CompiledRule]) -> list[str]:
     return [name for name in table.batches.schema if name in wanted]
 
 
-def fails(
-    rows: Iterable[Mapping[str, Any]], rules: Sequence[CompiledRule]
-) -> Iterator[tuple[Mapping[str, Any], Sequence[int]]]:
+def fails(rows: Iterable[Mapping[str, Any]], panel: Panel) -> Iterator[tuple[Mapping[str, Any], Sequence[int]]]:
     """The rows for which some rule is not TRUE, each with those rules by number."""
     for facts in rows:
-        if numbers := [number for number, rule in enumerate(rules) if not _holds(rule, facts)]:
-            yield facts, numbers
+        if found := panel.standing(facts):
+            yield facts, [number for number, _ in found]
 
 
 def typed_row(row: Mapping[str, Any], shared: Mapping[str, Any]) -> dict[str, Any]:
@@ -86,13 +85,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Decimal):
         return plain(value)
     return tuple(value) if isinstance(value, list) else value
-
-
-def _holds(rule: CompiledRule, facts: Mapping[str, Any]) -> bool:
-    try:
-        return rule.decide(facts) is True
-    except Exception:  # whoever explains it says what was raised
-        return False
 
 
 def _rows(table: Table) -> list[Mapping[str, Any]]:

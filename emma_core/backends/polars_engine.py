@@ -15,7 +15,7 @@ from emma_core.backends.closure_engine import columns_for, fails, typed_rows
 from emma_core.nouns import Table
 from emma_core.nouns.table import RECORD
 from emma_core.ports import NAMED, Group, Stretch
-from emma_core.rules import CompiledRule, Totals
+from emma_core.rules import CompiledRule, Panel, Totals
 from emma_core.rules import table as emitted
 
 SIZE = 1_000
@@ -41,7 +41,7 @@ class PolarsEngine:
             rows = _rows(found, rules, shared)
             if outcomes.raised:  # an expression is NULL where a function raised, and a closure says so
                 outcomes.raised.clear()
-                rows = fails(typed_rows(told, shared), rules)
+                rows = fails(typed_rows(told, shared), Panel(rules))
             while some := tuple(islice(rows, SIZE)):
                 read = int(some[-1][0][RECORD])
                 yield Stretch(read - seen, some)

@@ -11,7 +11,6 @@ from typing import Any
 
 import polars as pl
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql.utils import is_remote
 
 from emma_core.backends import spark_files
 from emma_core.backends.spark_bodies import Holds, register, typed
@@ -103,7 +102,9 @@ class SparkEngine:
         """The rows in the session: by a file where it reads this machine's disk, else sent."""
         shares_disk = self._shares_disk
         if shares_disk is None:
-            shares_disk = not is_remote() and str(self._spark.sparkContext.master).startswith("local")
+            # a remote session is of another class, and has no context to ask
+            local = isinstance(self._spark, SparkSession) and self._spark.sparkContext.master
+            shares_disk = str(local).startswith("local")
         if shares_disk:
             with tempfile.TemporaryDirectory(prefix="emma-spark-") as folder:
                 _empty(table).write_parquet(Path(folder) / "rows.parquet")

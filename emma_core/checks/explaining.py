@@ -14,7 +14,6 @@ from emma_core.nouns import Finding, Outcome, Problem, Suggestion
 from emma_core.nouns.table import RECORD
 from emma_core.ports import Engine, Group
 from emma_core.rules import CompiledRule
-from emma_core.rules.rulesets import outcome_of
 from emma_core.rules.tree import totals
 
 _UNREAD = "Records that can be read"
@@ -116,11 +115,9 @@ def _told(rule: CompiledRule, facts: Mapping[str, Any]) -> Finding:
 
 
 def _outcome(rule: CompiledRule, facts: Mapping[str, Any]) -> Outcome:
-    try:
-        outcome = outcome_of(rule, facts)
-    except Exception:  # counted as what it would be told as
-        return "broken"
-    return "broken" if outcome in (None, "passed") else outcome
+    """What is counted of a row that an engine did not find TRUE: the same as would be told."""
+    came = rules.outcome(rule, facts)
+    return "broken" if came is None or came == "passed" else came
 
 
 def _disagreed(rule: CompiledRule, day: date) -> Finding:

@@ -6,13 +6,14 @@ from emma_core.rules.engines import Engine
 from emma_core.rules.engines import installed as engines
 from emma_core.rules.examples import read_example
 from emma_core.rules.functions import Function, check_function
-from emma_core.rules.judging import LeafReport, duplicates, explain_tree, in_force, judge
+from emma_core.rules.generated import Panel
+from emma_core.rules.judging import LeafReport, duplicates, explain_tree, in_force, judge, outcome
 from emma_core.rules.language import parse
 from emma_core.rules.mistakes import LanguageError
 from emma_core.rules.mutations import Mutant, Mutation, mutation
 from emma_core.rules.rulesets import JUDGED, CompiledRule, CompiledRuleSet, compile_ruleset
 from emma_core.rules.tree import Aggregate, Digits, Node, Unique
-from emma_core.rules.values import read_value
+from emma_core.rules.values import read_value, read_values
 from emma_core.rules.verdict import verdict
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "Mutant",
     "Mutation",
     "Node",
+    "Panel",
     "Rows",
     "Totals",
     "Unique",
@@ -41,8 +43,10 @@ __all__ = [
     "in_force",
     "judge",
     "mutation",
+    "outcome",
     "parse",
     "read_example",
     "read_value",
+    "read_values",
     "verdict",
 ]

@@ -270,31 +270,29 @@ def _applied(body: Callable[..., Any], arguments: list[Closure]) -> Closure:
 
 
 def _sum(terms: list[Closure], plus: list[bool]) -> Closure:
-    steps = [EXACT.add if sign else EXACT.subtract for sign in plus]
+    first, *others = terms
+    steps = [(EXACT.add if sign else EXACT.subtract, term) for sign, term in zip(plus[1:], others, strict=True)]
+    return _folded(first, steps)
 
-    def total(facts: Mapping[str, Any]) -> Decimal | None:
-        result = Decimal(0)
-        for term, step in zip(terms, steps, strict=True):
-            value = term(facts)
+
+def _product(factors: list[Closure]) -> Closure:
+    first, *others = factors
+    return _folded(first, [(EXACT.multiply, factor) for factor in others])
+
+
+def _folded(first: Closure, steps: list[tuple[Callable[..., Decimal], Closure]]) -> Closure:
+    def folded(facts: Mapping[str, Any]) -> Decimal | None:
+        result: Decimal | None = first(facts)
+        if result is None:
+            return None
+        for step, part in steps:
+            value = part(facts)
             if value is None:
                 return None
             result = step(result, value)
         return result
 
-    return total
-
-
-def _product(factors: list[Closure]) -> Closure:
-    def product(facts: Mapping[str, Any]) -> Decimal | None:
-        result = Decimal(1)
-        for factor in factors:
-            value = factor(facts)
-            if value is None:
-                return None
-            result = EXACT.multiply(result, value)
-        return result
-
-    return product
+    return folded
 
 
 def _guarded(function: Function, body: Callable[..., Any]) -> Callable[..., Any]:

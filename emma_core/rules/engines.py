@@ -7,7 +7,8 @@ from importlib.util import find_spec
 from typing import Any
 
 from emma_core.nouns import Outcome
-from emma_core.rules.rulesets import CompiledRule, outcome_of
+from emma_core.rules.judging import outcome
+from emma_core.rules.rulesets import CompiledRule
 
 Engine = Callable[[CompiledRule, Sequence[Mapping[str, Any]]], list[Outcome | None]]
 """What a rule says of each of several facts, as `read_example` reads them; None where its `when` is FALSE."""
@@ -16,14 +17,6 @@ Engine = Callable[[CompiledRule, Sequence[Mapping[str, Any]]], list[Outcome | No
 def installed() -> dict[str, Engine]:
     """The engines that can run here, by name; the closures first."""
     return {name: engine for name, (needs, engine) in _ENGINES.items() if needs is None or find_spec(needs)}
-
-
-def outcome(rule: CompiledRule, facts: Mapping[str, Any]) -> Outcome | None:
-    """What a rule says of facts; `broken` where it cannot be run."""
-    try:
-        return outcome_of(rule, facts)
-    except Exception:  # an outcome like any other: what is wanted is said beside it
-        return "broken"
 
 
 def _closures(rule: CompiledRule, examples: Sequence[Mapping[str, Any]]) -> list[Outcome | None]:

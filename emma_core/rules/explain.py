@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
 from emma_core.rules import tree
@@ -24,6 +25,11 @@ class Leaf:
     totals: Mapping[tree.Aggregate | tree.Unique, Closure]
     """What it asks of all records together."""
 
+    @cached_property
+    def decider(self) -> Decider:
+        """What tells which leaves decided it; made when first asked for."""
+        return Decider(self)
+
 
 @dataclass(frozen=True)
 class Branch:
@@ -31,6 +37,11 @@ class Branch:
 
     kind: Literal["and", "or", "not"]
     parts: tuple[Outline, ...]
+
+    @cached_property
+    def decider(self) -> Decider:
+        """What tells which leaves decided it; made when first asked for."""
+        return Decider(self)
 
 
 Outline = Leaf | Branch
@@ -49,6 +60,31 @@ class Unrunnable:
 
 UNRUNNABLE = Unrunnable()
 _Outcome = bool | None | Unrunnable
+_Decided = tuple[_Outcome, tuple[Seen, ...]]
+_PATTERNS = 1024
+
+
+class Decider:
+    """Asks the leaves of an outline, and remembers what their outcomes came to: there are few ways they come out."""
+
+    def __init__(self, part: Outline) -> None:
+        self._part = part
+        self._leaves = _leaves(part)
+        self._closures = [leaf.decide for leaf in self._leaves]
+        self._known: dict[tuple[_Outcome, ...], _Decided] = {}
+
+    def __call__(self, facts: Mapping[str, Any]) -> _Decided:
+        """See `deciding`."""
+        try:
+            outcomes: tuple[_Outcome, ...] = tuple([decide(facts) for decide in self._closures])
+        except Exception:  # a leaf that cannot be run is told from the others
+            outcomes = tuple([_outcome(leaf, facts) for leaf in self._leaves])
+        found = self._known.get(outcomes)
+        if found is None:
+            found = _decided(self._part, iter(outcomes))
+            if len(self._known) < _PATTERNS:
+                self._known[outcomes] = found
+        return found
 
 
 def outline(node: Node, emit: Callable[[Node], Closure]) -> Outline:
@@ -63,29 +99,15 @@ def outline(node: Node, emit: Callable[[Node], Closure]) -> Outline:
     return Leaf(node, emit(node), tree.names_outside(node), {part: emit(part) for part in tree.totals(node)})
 
 
-def deciding(part: Outline, facts: Mapping[str, Any]) -> tuple[_Outcome, tuple[Seen, ...]]:
+def deciding(part: Outline, facts: Mapping[str, Any]) -> _Decided:
     """The outcome and the leaves that decided it: had all others been different, it would be the same."""
-    if isinstance(part, Leaf):
-        outcome = _outcome(part, facts)
-        return outcome, () if isinstance(outcome, Unrunnable) else (Seen(part, outcome),)
-    below = [deciding(each, facts) for each in part.parts]
-    if part.kind == "not":
-        outcome, seen = below[0]
-        return (not outcome if isinstance(outcome, bool) else outcome), seen
-    settles = part.kind == "or"
-    outcomes = [outcome for outcome, _ in below]
-    for wanted in (settles, UNRUNNABLE, None, not settles):
-        if wanted in outcomes:
-            return wanted, tuple([leaf for outcome, seen in below if outcome is wanted for leaf in seen])
-    raise ValueError("a connective without parts")
+    return part.decider(facts)
 
 
 def leaves(part: Outline, facts: Mapping[str, Any]) -> tuple[Seen, ...]:
     """Every leaf with its outcome, in the order of the text; one that cannot be run has none."""
-    if isinstance(part, Leaf):
-        outcome = _outcome(part, facts)
-        return (Seen(part, None if isinstance(outcome, Unrunnable) else outcome),)
-    return tuple(seen for each in part.parts for seen in leaves(each, facts))
+    told = ((leaf, _outcome(leaf, facts)) for leaf in _leaves(part))
+    return tuple(Seen(leaf, None if isinstance(outcome, Unrunnable) else outcome) for leaf, outcome in told)
 
 
 def would_pass(part: Outline, facts: Mapping[str, Any]) -> str | None:
@@ -135,3 +157,25 @@ def _outcome(leaf: Leaf, facts: Mapping[str, Any]) -> _Outcome:
     except Exception:  # the outcome is known without it, or the finding is broken already
         return UNRUNNABLE
     return outcome
+
+
+def _leaves(part: Outline) -> tuple[Leaf, ...]:
+    """Those of an outline, in the order of the text."""
+    return (part,) if isinstance(part, Leaf) else tuple(leaf for each in part.parts for leaf in _leaves(each))
+
+
+def _decided(part: Outline, outcomes: Iterator[_Outcome]) -> _Decided:
+    """What the outcomes of the leaves, in the order of the text, come to."""
+    if isinstance(part, Leaf):
+        outcome = next(outcomes)
+        return outcome, () if isinstance(outcome, Unrunnable) else (Seen(part, outcome),)
+    below = [_decided(each, outcomes) for each in part.parts]
+    if part.kind == "not":
+        outcome, seen = below[0]
+        return (not outcome if isinstance(outcome, bool) else outcome), seen
+    settles = part.kind == "or"
+    came = [outcome for outcome, _ in below]
+    for wanted in (settles, UNRUNNABLE, None, not settles):
+        if wanted in came:
+            return wanted, tuple([leaf for outcome, seen in below if outcome is wanted for leaf in seen])
+    raise ValueError("a connective without parts")

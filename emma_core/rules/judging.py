@@ -58,10 +58,25 @@ def judge(
         if rows is not None:
             facts = {**facts, ROWS: rows}
         _check_types(rule.specs, facts)
-        outcome = outcome_of(rule, facts)
-        return None if outcome is None else _finding(rule, outcome, facts, basis, as_of)
+        came = outcome_of(rule, facts)
+        return None if came is None else _finding(rule, came, facts, basis, as_of)
     except Exception as error:  # fail closed: what cannot be run is said, never passed
         return _bare(rule, "broken", f"{rule.rule.title}: could not be run: {error}", as_of)
+
+
+def outcome(rule: CompiledRule, facts: Mapping[str, Any], *, checked: bool = False) -> Outcome | None:
+    """The outcome alone of what `judge` says of typed facts. `checked`: that they are typed was seen to already."""
+    try:
+        if not checked:
+            _check_types(rule.specs, facts)
+        return outcome_of(rule, facts)
+    except Exception:  # fail closed, as `judge` does, which says why
+        return "broken"
+
+
+def fits(value: Any, kind: type) -> bool:
+    """Whether a fact's value is NULL or of the Python type that its own type is."""
+    return value is None or (isinstance(value, kind) and not isinstance(value, datetime))
 
 
 def duplicates(rule: CompiledRule, facts: Mapping[str, Any], rows: Rows) -> tuple[tuple[int, ...], ...]:
@@ -204,5 +219,5 @@ def _check_types(specs: Mapping[str, FactSpec], facts: Mapping[str, Any]) -> Non
         _check_types(specs, row)
     for name, spec in specs.items():
         value = facts.get(name)
-        if value is not None and (not isinstance(value, CLASSES[spec.type]) or isinstance(value, datetime)):
+        if not fits(value, CLASSES[spec.type]):
             raise TypeError(f"fact {name!r} came as a {type(value).__name__}, not as a {spec.type}")

@@ -10,8 +10,8 @@ from typing import Any
 
 from emma_core.nouns import FactSpec
 from emma_core.rules import closures, tree
-from emma_core.rules.engines import outcome
 from emma_core.rules.examples import each, read_example
+from emma_core.rules.judging import outcome
 from emma_core.rules.rulesets import CompiledRule
 from emma_core.rules.tree import Node
 from emma_core.rules.values import FIRST_DAY, LAST_DAY

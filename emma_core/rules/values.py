@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import calendar
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Context, Decimal, Inexact
 from typing import Any
 
 from emma_core.errors import CallerError
-from emma_core.nouns import FactType, Value
+from emma_core.nouns import FactSpec, FactType, Value
 from emma_core.rules.mistakes import nearest
 
 FIRST_DAY = date(1800, 1, 1)
@@ -45,6 +45,22 @@ def read_value(spec_type: FactType, raw: object, *, name: str, values: tuple[str
                 known = f"one of {list(values)}{nearest(str(word), values)}"
                 raise CallerError(f"Fact {name!r}: {_shown(word)} is not among its values; write {known}")
     return result  # type: ignore[no-any-return]
+
+
+def read_values(specs: Mapping[str, FactSpec], raw: Mapping[str, Any]) -> dict[str, Value]:
+    """The typed values of a record's facts, each of which is declared. Raises as `read_value` does."""
+    read: dict[str, Value] = {}
+    for name, given in raw.items():
+        spec = specs[name]
+        kind, came = spec.type, type(given)
+        if came is str and kind == "text" and given.isascii() and not spec.values:
+            read[name] = given
+            continue
+        # what most records hold is told to fit by a look
+        quick = _QUICK[kind].get(came)
+        typed = None if quick is None else quick(given)
+        read[name] = read_value(kind, given, name=name, values=spec.values) if typed is None else typed
+    return read
 
 
 def to_places(value: Decimal) -> Decimal | None:
@@ -119,10 +135,9 @@ def _read_number(raw: object) -> Decimal | _Unfit:
         return _Unfit()
     if isinstance(raw, int) and abs(raw) >= 10**12:
         return _Unfit("it has more than 12 digits before the point")
-    if type(raw) is int:
-        return Decimal(raw)
-    if type(raw) is float and _has_few_digits(raw):
-        return Decimal(int(raw) if raw.is_integer() else repr(raw))
+    quick = _QUICK["number"].get(type(raw))
+    if quick is not None and (typed := quick(raw)) is not None:
+        return typed  # type: ignore[no-any-return]
     # the shortest text that gives the float back is what was meant; its binary dust is not
     exact = Decimal(float.__repr__(raw)) if isinstance(raw, float) else Decimal(raw)
     if not exact.is_finite():
@@ -131,10 +146,16 @@ def _read_number(raw: object) -> Decimal | _Unfit:
     return _Unfit("it has more than 12 digits before the point") if rounded is None else rounded
 
 
-def _has_few_digits(raw: float) -> bool:
-    """Whether it is the float nearest to a decimal of 6 places and 15 digits, so that nothing is to be rounded."""
-    millionths = raw * 1e6
-    return -1e15 < millionths < 1e15 and round(millionths) / 1e6 == raw
+def _short(raw: float) -> Decimal | None:
+    """What the shortest text of a float says, where that is a fraction of at most 6 places; else None."""
+    # a point among the last seven characters; from 0.0001 on no float of this size is written with an exponent
+    if 1e-4 <= raw < 1e12 and not raw.is_integer() and "." in (text := repr(raw))[-7:]:
+        return Decimal(text)
+    return None
+
+
+def _small(raw: int) -> Decimal | None:
+    return Decimal(raw) if -(10**12) < raw < 10**12 else None
 
 
 def _read_date(raw: object) -> date | _Unfit:
@@ -145,15 +166,18 @@ def _read_date(raw: object) -> date | _Unfit:
         return raw if inside else _Unfit(f"the year {raw.year} is outside {FIRST_DAY.year} to {LAST_DAY.year}")
     if not isinstance(raw, str):
         return _Unfit()
+    read = _iso(raw) or day(raw)
+    return _Unfit(read) if isinstance(read, str) else read
+
+
+def _iso(raw: str) -> date | None:
     if len(raw) == 10 and raw[4] == raw[7] == "-" and raw.isascii():
         try:
-            quick = date.fromisoformat(raw)
-        except ValueError:  # said below why
-            return _Unfit(str(day(raw)))
-        if FIRST_DAY <= quick <= LAST_DAY:
-            return quick
-    read = day(raw)
-    return _Unfit(read) if isinstance(read, str) else read
+            read = date.fromisoformat(raw)
+        except ValueError:
+            return None
+        return read if FIRST_DAY <= read <= LAST_DAY else None
+    return None
 
 
 def _read_bool(raw: object) -> bool | _Unfit:
@@ -176,6 +200,15 @@ _READERS: dict[FactType, Callable[[object], Any]] = {
     "bool": _read_bool,
     "list": _read_list,
 }
+
+_QUICK: dict[FactType, dict[type, Callable[[Any], Any]]] = {
+    "text": {},
+    "number": {float: _short, int: _small},
+    "date": {str: _iso},
+    "bool": {bool: bool},
+    "list": {},
+}
+"""How values of a Python type are read where nothing is odd about them; None where it takes a closer look."""
 
 
 def _shown(raw: object) -> str:

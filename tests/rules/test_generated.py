@@ -1,4 +1,4 @@
-"""Hold the generated function against the closures, rule by rule and record by record."""
+"""Hold a panel of rules, by its generated function and by closures, against the findings of each rule."""
 
 from __future__ import annotations
 
@@ -9,16 +9,20 @@ from decimal import Decimal
 from random import Random
 from typing import Any
 
+import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from emma_core.nouns import FactSpec
+from emma_core.backends.closure_engine import ClosureEngine
+from emma_core.backends.polars_engine import PolarsEngine
+from emma_core.nouns import FactSpec, Table
 from emma_core.rules import (
     BUILTINS,
     CompiledRule,
     Function,
     LanguageError,
+    Panel,
     closures,
     explain,
     judge,
@@ -26,8 +30,9 @@ from emma_core.rules import (
     tree,
     types,
 )
-from emma_core.rules.generated import emit
+from emma_core.rules.generated import PAYS_AFTER
 from emma_core.rules.scaled import millionths
+from emma_core.rules.table.expressions import COLUMNS
 from emma_core.rules.values import number
 
 _SETTINGS = settings(deadline=None, max_examples=150, suppress_health_check=list(HealthCheck))
@@ -42,7 +47,7 @@ _SAID: Mapping[str, tuple[Any, ...]] = {
 }
 
 
-def test_generated_outcomes_are_those_of_the_closures(
+def test_what_stands_against_a_record_is_what_its_findings_say(
     facts: Mapping[str, FactSpec],
     write_predicate: Callable[[Random], str],
     make_rule: Callable[..., CompiledRule],
@@ -54,10 +59,11 @@ def test_generated_outcomes_are_those_of_the_closures(
     def holds(seed: int) -> None:
         random = Random(seed)
         rules = [_random_rule(plain, random, facts, write_predicate) for _ in range(12)]
-        outcomes = emit(rules)
+        panel, waiting = Panel(rules, pays_after=0), Panel(rules)
         for _ in range(12):
             said = _some(random, facts)
-            assert outcomes(said) == _judged(rules, said), [(rule.when, rule.require) for rule in rules]
+            assert panel.standing(said) == _judged(rules, said), [(rule.when, rule.require) for rule in rules]
+            assert waiting.standing(said) == _judged(rules, said)
 
     holds()
 
@@ -93,10 +99,31 @@ def test_each_way_to_write_a_predicate_is_the_closures_way(
 ) -> None:
     plain = make_rule("dti <= 0.45", passes={"dti": 0.4}, fails={"dti": 0.5})
     rules = [_rule(plain, require, facts), _rule(plain, f"NOT ({require})", facts)]
-    outcomes, random = emit(rules), Random(7)
+    panel, random = Panel(rules, pays_after=0), Random(7)
     for _ in range(500):
         said = _some(random, facts)
-        assert outcomes(said) == _judged(rules, said), said
+        assert panel.standing(said) == _judged(rules, said), said
+
+
+def test_the_engine_of_small_files_finds_what_polars_finds_before_and_after_the_function_is_written(
+    facts: Mapping[str, FactSpec],
+    write_predicate: Callable[[Random], str],
+    make_rule: Callable[..., CompiledRule],
+) -> None:
+    plain, random = make_rule("dti <= 0.45", passes={"dti": 0.4}, fails={"dti": 0.5}), Random(18)
+    rules = [_numbered(_random_rule(plain, random, facts, write_predicate), number) for number in range(8)]
+    records = [_some(random, facts) for _ in range(PAYS_AFTER + 200)]
+    columns = {
+        name: pl.Series([_plain(record.get(name)) for record in records], dtype=COLUMNS[spec.type])
+        for name, spec in facts.items()
+    }
+    table = Table(pl.DataFrame(columns).with_row_index("record", offset=1).lazy(), records=len(records))
+    ours, theirs = (
+        [(row["record"], list(numbers)) for each in engine.standing(table, rules, {}) for row, numbers in each.standing]
+        for engine in (ClosureEngine(), PolarsEngine())
+    )
+    assert ours == theirs
+    assert ours[0][0] < PAYS_AFTER < ours[-1][0]
 
 
 def test_a_function_that_raises_breaks_its_own_rule_only(make_rule: Callable[..., CompiledRule]) -> None:
@@ -108,10 +135,20 @@ def test_a_function_that_raises_breaks_its_own_rule_only(make_rule: Callable[...
     fine = Function("fine", ("text",), "bool", body, ((("good",), True),), "Whether it is good.")
     ours = make_rule("fine(zip)", passes={"zip": "good"}, fails={"zip": ""}, functions=(fine,))
     other = make_rule("zip <> ''", passes={"zip": "1"}, fails={"zip": ""})
-    outcomes = emit([ours, other])
-    assert outcomes({"zip": "good"}) == ("passed", "passed")
-    assert outcomes({"zip": "bad"}) == ("broken", "passed")
-    assert outcomes({}) == ("undetermined", "undetermined")
+    panel = Panel([ours, other], pays_after=0)
+    assert panel.standing({"zip": "good"}) == []
+    assert panel.standing({"zip": "bad"}) == [(0, "broken")]
+    assert panel.standing({}) == [(0, "undetermined"), (1, "undetermined")]
+
+
+def test_the_function_is_written_when_enough_records_came_and_says_the_same(
+    facts: Mapping[str, FactSpec], make_rule: Callable[..., CompiledRule]
+) -> None:
+    plain = make_rule("dti <= 0.45", passes={"dti": 0.4}, fails={"dti": 0.5})
+    panel = Panel([_rule(plain, "dti <= 0.45", facts), _rule(plain, "zip = '1'", facts, when="verified")], pays_after=3)
+    said = {"dti": Decimal("0.46"), "verified": True, "zip": "2"}
+    assert [panel.standing(said) for _ in range(5)] == [[(0, "failed"), (1, "failed")]] * 5
+    assert [panel.standing(said | {"verified": False}) for _ in range(2)] == [[(0, "failed")]] * 2
 
 
 @pytest.mark.parametrize(("name", "value"), [("zip", 12345), ("dti", 0.4), ("dti", True), ("closed", datetime.min)])
@@ -120,26 +157,26 @@ def test_a_fact_of_another_type_breaks_the_rules_that_read_it(
 ) -> None:
     plain = make_rule("dti <= 0.45", passes={"dti": 0.4}, fails={"dti": 0.5})
     reads = {"zip": "zip = '1'", "dti": "dti > 0.1", "closed": "closed IS NOT NULL"}[name]
-    outcomes = emit([_rule(plain, reads, facts), _rule(plain, "verified", facts)])
-    for _ in range(2):
-        assert outcomes({name: value, "verified": True}) == ("broken", "passed")
+    panel = Panel([_rule(plain, reads, facts), _rule(plain, "verified", facts)], pays_after=1)
+    for _ in range(3):
+        assert panel.standing({name: value, "verified": True}) == [(0, "broken")]
 
 
 def test_words_of_a_rule_become_no_code(facts: Mapping[str, FactSpec], make_rule: Callable[..., CompiledRule]) -> None:
     word = "'\"); __import__('os').abort() #\n\\x00{facts}"
     spelled = word.replace("'", "''")
     plain = make_rule("dti <= 0.45", passes={"dti": 0.4}, fails={"dti": 0.5})
-    outcomes = emit([_rule(plain, f"zip = '{spelled}' OR contains(remarks, '{spelled}')", facts)])
-    assert outcomes({"zip": word, "remarks": ""}) == ("passed",)
-    assert outcomes({"zip": "1", "remarks": f"a{word}"}) == ("passed",)
-    assert outcomes({"zip": "1", "remarks": ""}) == ("failed",)
+    panel = Panel([_rule(plain, f"zip = '{spelled}' OR contains(remarks, '{spelled}')", facts)], pays_after=0)
+    assert panel.standing({"zip": word, "remarks": ""}) == []
+    assert panel.standing({"zip": "1", "remarks": f"a{word}"}) == []
+    assert panel.standing({"zip": "1", "remarks": ""}) == [(0, "failed")]
 
 
 def test_a_rule_of_a_whole_file_is_refused(make_rule: Callable[..., CompiledRule]) -> None:
     plain = make_rule("dti <= 0.45", passes={"dti": 0.4}, fails={"dti": 0.5})
     of_file = replace(plain, rule=plain.rule.model_copy(update={"applies_to": ("file",)}))
     with pytest.raises(ValueError, match=r"acme\.policy\.one' speaks of a whole file"):
-        emit([of_file])
+        Panel([of_file])
 
 
 @given(st.one_of(st.from_regex(r"-?[0-9]{0,14}(\.[0-9]{0,9})?", fullmatch=True), st.text(max_size=4)))
@@ -180,13 +217,21 @@ def _rule(plain: CompiledRule, require: str, facts: Mapping[str, FactSpec], *, w
     )
 
 
+def _numbered(rule: CompiledRule, number: int) -> CompiledRule:
+    return replace(rule, rule=rule.rule.model_copy(update={"id": f"acme.policy.r{number}"}))
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
 def _closure(node: tree.Node) -> closures.Closure:
     return closures.emit(node, BUILTINS, {})
 
 
-def _judged(rules: list[CompiledRule], said: Mapping[str, Any]) -> tuple[str | None, ...]:
-    findings = [judge(rule, said, basis={}, as_of=_DAY) for rule in rules]
-    return tuple(None if finding is None else finding.outcome for finding in findings)
+def _judged(rules: list[CompiledRule], said: Mapping[str, Any]) -> list[tuple[int, str]]:
+    findings = enumerate(judge(rule, said, basis={}, as_of=_DAY) for rule in rules)
+    return [(number, one.outcome) for number, one in findings if one is not None and one.outcome != "passed"]
 
 
 def _some(random: Random, facts: Mapping[str, FactSpec]) -> dict[str, Any]:
