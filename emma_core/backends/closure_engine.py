@@ -6,10 +6,10 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from emma_core.nouns import Table
+from emma_core.nouns import Outcome, Table
 from emma_core.nouns.table import RECORD
-from emma_core.ports import NAMED, Group, Stretch
-from emma_core.rules import ROWS, CompiledRule, Panel, Totals, closures, duplicates
+from emma_core.ports import NAMED, Asked, Group, Stretch
+from emma_core.rules import ROWS, CompiledRule, Panel, Totals, closures, duplicates, outcome
 from emma_core.rules.tree import totals
 from emma_core.rules.values import plain
 
@@ -49,6 +49,10 @@ class ClosureEngine:
         rows = [row for row in _rows(table) if row[RECORD] not in table.unread]
         for group in duplicates(rule, shared, rows):
             yield Group(rows[group[0]], [rows[place][RECORD] for place in group[:NAMED]], len(group))
+
+    def examples(self, asked: Sequence[Asked]) -> Iterator[Sequence[Outcome | None]]:
+        """What each rule says of each of its examples, rule by rule."""
+        return ([outcome(rule, facts) for facts in examples] for rule, examples in asked)
 
 
 def columns_for(table: Table, rules: Sequence[CompiledRule]) -> list[str]:

@@ -12,9 +12,9 @@ from typing import Any
 import polars as pl
 
 from emma_core.backends.closure_engine import columns_for, fails, typed_rows
-from emma_core.nouns import Table
+from emma_core.nouns import Outcome, Table
 from emma_core.nouns.table import RECORD
-from emma_core.ports import NAMED, Group, Stretch
+from emma_core.ports import NAMED, Asked, Group, Stretch
 from emma_core.rules import CompiledRule, Panel, Totals
 from emma_core.rules import table as emitted
 
@@ -67,6 +67,10 @@ class PolarsEngine:
             for first, place in zip(rows, range(groups.height), strict=True):
                 records = groups["records"][place]
                 yield Group(first, records.head(NAMED).to_list(), len(records))
+
+    def examples(self, asked: Sequence[Asked]) -> Iterator[Sequence[Outcome | None]]:
+        """What each rule says of each of its examples, rule by rule."""
+        return (emitted.of_examples(rule, examples) for rule, examples in asked)
 
 
 def _came_to(table: Table, rules: Sequence[CompiledRule], shared: Mapping[str, Any]) -> emitted.FileTotals:

@@ -12,12 +12,12 @@ from typing import Any
 import polars as pl
 from pyspark.sql import DataFrame, SparkSession
 
-from emma_core.backends import spark_files
+from emma_core.backends import spark_examples, spark_files
 from emma_core.backends.spark_bodies import Holds, register, typed
 from emma_core.backends.spark_session import session
-from emma_core.nouns import Table
+from emma_core.nouns import Outcome, Table
 from emma_core.nouns.table import RECORD
-from emma_core.ports import Group, Stretch
+from emma_core.ports import Asked, Group, Stretch
 from emma_core.rules import CompiledRule, Totals
 from emma_core.rules.spark import SQL_TYPES, Emitter, Unwritten
 
@@ -73,25 +73,30 @@ class SparkEngine:
         with self._loaded(table) as frame:
             yield from spark_files.alike(self._spark, _told(frame, table), rule, shared)
 
+    def examples(self, asked: Sequence[Asked]) -> Iterator[Sequence[Outcome | None]]:
+        """What each rule says of each of its examples, rule by rule."""
+        return spark_examples.outcomes(self._spark, asked, self._holds)
+
     def _stand(
         self, frame: DataFrame, rules: Sequence[CompiledRule], shared: Mapping[str, Any]
     ) -> Iterator[dict[str, Any]]:
         if not rules:
             return
-        held = (f"IF({self._holds(rule, frame, shared)}, NULL, {index})" for index, rule in enumerate(rules))
+        columns = frame.columns
+        held = (f"IF({self._holds(rule, columns, shared)}, NULL, {index})" for index, rule in enumerate(rules))
         numbers = f"array_compact(array({', '.join(held)})) AS `{_STAND}`"
         found = frame.selectExpr("*", numbers).where(f"size(`{_STAND}`) > 0").orderBy(RECORD)
         for row in found.toLocalIterator(prefetchPartitions=True):
             yield row.asDict()
 
-    def _holds(self, rule: CompiledRule, frame: DataFrame, shared: Mapping[str, Any]) -> str:
+    def _holds(self, rule: CompiledRule, columns: Sequence[str], shared: Mapping[str, Any]) -> str:
         """SQL that is TRUE where the rule's predicate is."""
-        constants = {name: value for name, value in shared.items() if name not in frame.columns}
-        emitter = Emitter(rule.functions, rule.tables, columns=frame.columns, constants=constants)
+        constants = {name: value for name, value in shared.items() if name not in columns}
+        emitter = Emitter(rule.functions, rule.tables, columns=columns, constants=constants)
         try:
             return emitter.text(rule.predicate)
         except Unwritten:  # the whole of it, so that what raises is told as the closures tell it
-            names = [name for name in rule.specs if name in frame.columns]
+            names = [name for name in rule.specs if name in columns]
             body = Holds(rule, names, constants)
             return register(
                 self._spark, f"emma_holds_{rule.hash[:32]}", body, "BOOLEAN", [f"`{name}`" for name in names]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, GroupedData, Row, SparkSession
 from pyspark.sql import functions as F
 
 from emma_core import canonical
@@ -29,6 +29,21 @@ def totals(spark: SparkSession, frame: DataFrame, rule: CompiledRule, shared: Ma
     nodes = totals_of(rule.predicate)
     found: dict[Aggregate | Unique, Any] = {node: asking.unique(node) for node in nodes if isinstance(node, Unique)}
     return found | asking.aggregated([node for node in nodes if isinstance(node, Aggregate)])
+
+
+def totals_by(spark: SparkSession, frame: DataFrame, rule: CompiledRule, by: str) -> Mapping[Any, Totals]:
+    """The same of the records that share a value of a column, by that value, every fact being a column."""
+    asking = _Asking(spark, frame, rule, {})
+    nodes = totals_of(rule.predicate)
+    came: dict[Any, dict[Aggregate | Unique, Any]] = asking.aggregated_by(
+        [node for node in nodes if isinstance(node, Aggregate)], by
+    )
+    for node in nodes:
+        if isinstance(node, Unique):
+            told = asking.unique_by(node, by)
+            for row in frame.select(by).distinct().collect():
+                came.setdefault(row[by], {})[node] = told.get((row[by],), True)
+    return came
 
 
 def alike(spark: SparkSession, frame: DataFrame, rule: CompiledRule, shared: Mapping[str, Any]) -> Iterator[Group]:
@@ -60,39 +75,56 @@ class _Asking:
         """What each aggregate comes to, all in one pass; `Failed` where a function raised."""
         if not nodes:
             return {}
-        asked = [self._aggregate(node) for node in nodes]
-        columns = [f"{text} AS `came {index}`" for index, (text, _) in enumerate(asked)]
-        columns += [f"bool_or({raises}) AS `raised {index}`" for index, (_, raises) in enumerate(asked)]
-        row = self._frame.selectExpr(*columns).collect()[0]
-        came: dict[Aggregate | Unique, Any] = {}
-        for index, node in enumerate(nodes):
-            value = row[f"came {index}"]
-            broken = Failed(_called(node)[0]) if row[f"raised {index}"] else None
-            came[node] = broken or (plain(value) if isinstance(value, Decimal) else value)
-        return came
+        return _came(nodes, self._frame.selectExpr(*self._columns(nodes)).collect()[0])
+
+    def aggregated_by(self, nodes: Sequence[Aggregate], by: str) -> dict[Any, dict[Aggregate | Unique, Any]]:
+        """The same by the value of a column."""
+        if not nodes:
+            return {}
+        rows = self._frame.groupBy(by).agg(*map(F.expr, self._columns(nodes))).collect()
+        return {row[by]: _came(nodes, row) for row in rows}
 
     def unique(self, node: Unique) -> bool | Failed | None:
         """TRUE where no two are alike, FALSE where some are, None where one does not say what is asked of it."""
-        if node.where is not None:
-            _, raises = self._read(_counting(node.where))
-            if self._frame.where(raises).limit(1).collect():
-                return Failed(_called(node.where)[0])
-        if self.groups(node).limit(1).collect():
-            return False
-        return None if self._within(node).where("NOT said").limit(1).collect() else True
+        return self.unique_by(node).get((), True)
+
+    def unique_by(self, node: Unique, *by: str) -> dict[tuple[Any, ...], bool | Failed | None]:
+        """The same by the values of columns; it is TRUE of those that are left out."""
+        alike = self._grouped(self._within(node, *by), node, *by, "said").count().selectExpr("*", "count > 1 AS many")
+        asked = (F.expr("bool_or(said AND many) AS alike"), F.expr("bool_or(NOT said) AS unsaid"))
+        told: dict[tuple[Any, ...], bool | Failed | None] = {
+            tuple(row[name] for name in by): False if row["alike"] else None if row["unsaid"] else True
+            for row in alike.groupBy(*by).agg(*asked).collect()
+        }
+        raises = "FALSE" if node.where is None else self._read(_counting(node.where))[1]
+        if node.where is not None and raises != "FALSE":
+            broken = self._frame.where(raises).groupBy(*by).count().where("count > 0").collect()
+            told |= {tuple(row[name] for name in by): Failed(_called(node.where)[0]) for row in broken}
+        return told
 
     def groups(self, node: Unique) -> DataFrame:
         """The records that are alike, a list in each row."""
-        grouped = self._within(node).where("said").groupBy(*(f"s{index}" for index in range(len(node.subjects))))
+        grouped = self._grouped(self._within(node).where("said"), node)
         return grouped.agg(F.sort_array(F.collect_list(RECORD)).alias("records")).where("size(records) > 1")
 
-    def _within(self, node: Unique) -> DataFrame:
+    def _grouped(self, rows: DataFrame, node: Unique, *by: str) -> GroupedData:
+        """The records that say the same."""
+        return rows.groupBy(*by, *(f"s{index}" for index in range(len(node.subjects))))
+
+    def _within(self, node: Unique, *by: str) -> DataFrame:
         """The records that `when` does not excuse, with what they say, and whether they say all that is asked."""
         subjects = [f"{self._emitter.text(part)} AS s{index}" for index, part in enumerate(node.subjects)]
         where = "TRUE" if node.where is None else self._read(_counting(node.where))[0]
-        rows = self._frame.selectExpr(f"`{RECORD}`", *subjects, f"{where} AS applies").where("applies IS NOT FALSE")
+        kept = (f"`{name}`" for name in (RECORD, *by))
+        rows = self._frame.selectExpr(*kept, *subjects, f"{where} AS applies").where("applies IS NOT FALSE")
         known = (f"s{index} IS NOT NULL" for index in range(len(node.subjects)))
         return rows.selectExpr("*", f"coalesce(applies, FALSE) AND {' AND '.join(known)} AS said")
+
+    def _columns(self, nodes: Sequence[Aggregate]) -> list[str]:
+        """SQL of what the aggregates come to, then of whether a function raises for any of their records."""
+        asked = [self._aggregate(node) for node in nodes]
+        columns = [f"{text} AS `came {index}`" for index, (text, _) in enumerate(asked)]
+        return columns + [f"bool_or({raises}) AS `raised {index}`" for index, (_, raises) in enumerate(asked)]
 
     def _aggregate(self, node: Aggregate) -> tuple[str, str]:
         """SQL of what it comes to, and of whether a function raises for a record."""
@@ -120,6 +152,16 @@ class _Asking:
     def _registered(self, verb: str, node: Node, body: Any, kind: str, given: Sequence[str]) -> str:
         key = canonical.sha256([self._rule.hash, node.place.source, node.place.start, node.place.end])[:32]
         return register(self._spark, f"emma_{verb}_{key}", body, kind, given)
+
+
+def _came(nodes: Sequence[Aggregate], row: Row) -> dict[Aggregate | Unique, Any]:
+    """What the columns of aggregates hold; `Failed` where a function raised."""
+    came: dict[Aggregate | Unique, Any] = {}
+    for index, node in enumerate(nodes):
+        value = row[f"came {index}"]
+        broken = Failed(_called(node)[0]) if row[f"raised {index}"] else None
+        came[node] = broken or (plain(value) if isinstance(value, Decimal) else value)
+    return came
 
 
 def _counting(node: Node) -> Aggregate:

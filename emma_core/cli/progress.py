@@ -1,4 +1,4 @@
-"""Shows on stderr how far a check has come, where somebody is watching."""
+"""Shows on stderr how far a long work has come, where somebody is watching."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from emma_core.nouns import CheckEvent
 
 
 class Progress:
-    """A bar of records, which is gone once the check is over."""
+    """A bar, which is gone once the work is over."""
 
-    def __init__(self) -> None:
+    def __init__(self, title: str = "Checking") -> None:
+        """`title`: what is done, in a word."""
         console = screen(stderr=True)
-        columns = (TextColumn("Checking"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         self._bar = Bar(*columns, console=console, transient=True, disable=not console.is_terminal)
         self._task: TaskID | None = None
 
@@ -34,3 +35,13 @@ class Progress:
         """The bar stands where the event is."""
         if self._task is not None:
             self._bar.update(self._task, completed=event.records, total=event.of)
+
+    def begin(self, total: int) -> None:
+        """So many steps are to come."""
+        if self._task is not None:
+            self._bar.update(self._task, total=total)
+
+    def step(self) -> None:
+        """One of them is done."""
+        if self._task is not None:
+            self._bar.advance(self._task)

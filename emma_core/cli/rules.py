@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import date
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,7 +15,11 @@ from emma_core.errors import NotFound
 
 if TYPE_CHECKING:
     from emma_core.packs import Packs
-    from emma_core.rules import CompiledRule, CompiledRuleSet, Engine, LeafReport
+    from emma_core.rules import CompiledRule, CompiledRuleSet, LeafReport
+
+EngineNames = Annotated[
+    list[str] | None, typer.Option("--engine", metavar="NAME", help="On this engine; repeat it for several.")
+]
 
 app = typer.Typer(help="See, test and explain the rules of the installed packs.", no_args_is_help=True)
 
@@ -96,6 +100,7 @@ def test(
     mutate: Annotated[
         bool, typer.Option("--mutate", help="Show the changes of a rule that none of its examples notices.")
     ] = False,
+    engine: EngineNames = None,
     format: ListFormat = "text",
 ) -> None:
     """Run every example of every rule on every engine installed; exits 1 where one does not come out as it says.
@@ -104,32 +109,19 @@ def test(
 
         emma rules test
 
+        emma rules test mortgage/hmda@2024 --engine closures --engine polars
+
         emma rules test 'mortgage.*' --mutate
     """
-    from emma_core import packs, rules
-    from emma_core.cli import show
+    from emma_core import packs
+    from emma_core.cli import show, trying
 
-    engines = rules.engines()
-    tried = [_tried(ruleset, rule, engines, mutate=mutate) for ruleset, rule in _matching(packs.find(), pattern)]
-    wrong = [each for each in tried if each["wrong"]]
+    found = packs.find()
+    engines = trying.engines(found, engine or ())
+    tried = trying.tried(_matching(found, pattern), engines, mutate=mutate)
     if not show.listed(tried, format):
-        kinds = ("passed", "failed", "undetermined")
-        rows = [
-            (each["rule"], *(str(each[kind]) for kind in kinds), "\n".join([*each["wrong"], *_noted(each)]) or "ok")
-            for each in tried
-        ]
-        columns = [(title, {"justify": "right"}) for title in ("Passed", "Failed", "Unknown")]
-        console = show.screen()
-        console.print(show.table(("Rule", {"overflow": "fold"}), *columns, ("", {"ratio": 1}), rows=rows))
-        count = sum(each[kind] for each in tried for kind in kinds)
-        ran = f"engine{'s' if len(engines) > 1 else ''} {', '.join(engines)}"
-        console.print(f"{count} examples of {len(tried)} rules on {ran}; {len(wrong)} rules do not hold")
-        if mutate:
-            changes = sum(each.get("changes", 0) for each in tried)
-            unseen = sum(len(each.get("unseen", ())) for each in tried)
-            share = f", {(changes - unseen) / changes:.1%}" if changes else ""
-            console.print(f"{changes - unseen} of {changes} changes are noticed by an example{share}")
-    raise typer.Exit(int(bool(wrong)))
+        trying.tell(tried, list(engines), mutate=mutate)
+    raise typer.Exit(int(any(each["wrong"] for each in tried)))
 
 
 @app.command()
@@ -200,36 +192,6 @@ def _matching(found: Packs, pattern: str) -> list[tuple[CompiledRuleSet, Compile
     if not pairs and pattern != "*":
         raise NotFound(f"No rule fits {pattern!r}; `emma rules list` shows all of them")
     return pairs
-
-
-def _tried(
-    ruleset: CompiledRuleSet, rule: CompiledRule, engines: Mapping[str, Engine], *, mutate: bool
-) -> dict[str, Any]:
-    """How many examples of each kind a rule has, and which of them do not come out as they say on which engine."""
-    from emma_core import rules
-    from emma_core.testing.pack_contract import examples
-
-    counts: dict[str, Any] = {"rule": rule.rule.id, "passed": 0, "failed": 0, "undetermined": 0, "wrong": []}
-    said = list(examples(rule))
-    for wanted, _, _ in said:
-        counts[wanted] += 1
-    if rule.absent:
-        return counts | {"needs_table": rule.absent[0]}
-    facts = [rules.read_example(example, ruleset.facts, of_file=rule.of_file) for _, _, example in said]
-    for name, engine in engines.items():
-        for (wanted, index, _), came in zip(said, engine(rule, facts), strict=True):
-            if came != wanted:
-                counts["wrong"].append(f"{wanted} {index}: {came or 'no finding'} on {name}")
-    if mutate:
-        came_of = rules.mutation(rule, ruleset.facts)
-        counts |= {"changes": came_of.count, "unseen": [f"{each.key}: {each.change}" for each in came_of.alive]}
-    return counts
-
-
-def _noted(tried: dict[str, Any]) -> list[str]:
-    if "needs_table" in tried:
-        return [f"not run: needs table {tried['needs_table']!r}"]
-    return [f"unseen: {change}" for change in tried.get("unseen", ())]
 
 
 def _examples(rule: CompiledRule) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from emma_core.nouns import FactSpec, Finding, Moment, Table
+from emma_core.nouns import FactSpec, Finding, Moment, Outcome, Table
 
 if TYPE_CHECKING:
     from emma_core.rules import CompiledRule, Totals
@@ -59,6 +59,10 @@ class Group:
     """How many there are."""
 
 
+Asked: TypeAlias = "tuple[CompiledRule, Sequence[Mapping[str, Any]]]"
+"""A rule with examples of its own, each as `rules.read_example` reads it."""
+
+
 class Engine(Protocol):
     """Holds the rows of a table against predicates; it tells where one is not TRUE, and never what that means."""
 
@@ -79,3 +83,6 @@ class Engine(Protocol):
 
     def alike(self, table: Table, rule: CompiledRule, shared: Mapping[str, Any]) -> Iterator[Group]:
         """The records that a rule's `unique` finds alike, group by group in the order of their first."""
+
+    def examples(self, asked: Sequence[Asked]) -> Iterator[Sequence[Outcome | None]]:
+        """What each rule says of each of its examples, rule by rule; None where its `when` is FALSE."""

@@ -2,8 +2,6 @@
 
 from emma_core.rules.aggregates import ROWS, Rows, Totals
 from emma_core.rules.builtins import BUILTINS
-from emma_core.rules.engines import Engine
-from emma_core.rules.engines import installed as engines
 from emma_core.rules.examples import read_example
 from emma_core.rules.functions import Function, check_function
 from emma_core.rules.generated import Panel
@@ -24,7 +22,6 @@ __all__ = [
     "CompiledRule",
     "CompiledRuleSet",
     "Digits",
-    "Engine",
     "Function",
     "LanguageError",
     "LeafReport",
@@ -38,7 +35,6 @@ __all__ = [
     "check_function",
     "compile_ruleset",
     "duplicates",
-    "engines",
     "explain_tree",
     "in_force",
     "judge",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -10,6 +12,7 @@ import pytest
 
 from benchmarks import lar_rows
 from emma_core import Emma, canonical
+from emma_core.cli import main
 
 
 @pytest.fixture
@@ -40,3 +43,19 @@ async def test_spark_and_polars_tell_the_same_of_a_register(
     assert len(one) > rows * wrong
     assert one == other
     assert by_spark.root == by_polars.root
+
+
+@pytest.mark.prove
+def test_every_example_of_every_edit_holds_on_every_engine(
+    proof: Callable[[str], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    took = []
+    for engine in ("closures", "polars", "spark"):
+        started = time.monotonic()
+        code = main(["rules", "test", "mortgage/hmda@2024", "--engine", engine, "--format", "json"])
+        took.append(f"{engine} {time.monotonic() - started:.0f} s")
+        tried = json.loads(capsys.readouterr().out)
+        assert code == 0, [each for each in tried if each["wrong"]]
+        assert len(tried) == 317
+    count = sum(each[kind] for each in tried for kind in ("passed", "failed", "undetermined"))
+    proof(f"{count:,} examples of 317 rules of mortgage/hmda@2024 come out as they say: {', '.join(took)}")

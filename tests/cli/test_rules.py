@@ -52,7 +52,19 @@ def test_every_example_of_every_installed_rule_holds(emma):
 
     assert said.code == 0
     assert "0 rules do not hold" in said.out
-    assert all(each["wrong"] == [] for each in emma("rules", "test", "--format", "json").json)
+    assert "on engines closures, polars, spark;" in said.out
+
+
+def test_rules_are_tried_on_the_engines_that_are_named(emma):
+    one = ("rules", "test", "mortgage.lender_policy.*")
+
+    tried = emma(*one, "--engine", "closures", "--format", "json")
+    unknown = emma(*one, "--engine", "abacus")
+
+    assert tried.json and all(each["wrong"] == [] for each in tried.json)
+    assert "2 rules on engine polars; 0 rules" in emma(*one, "--engine", "polars").out
+    assert unknown.code == 2
+    assert "No engine answers to 'abacus'; there are ['closures', 'polars', 'spark']" in unknown.err
 
 
 def test_an_explanation_names_the_leaves_that_decide(emma):

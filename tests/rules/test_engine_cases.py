@@ -11,8 +11,10 @@ from typing import Any
 import polars as pl
 import pytest
 
+from emma_core.backends.closure_engine import ClosureEngine
+from emma_core.backends.polars_engine import PolarsEngine
 from emma_core.nouns import FactSpec
-from emma_core.rules import BUILTINS, ROWS, CompiledRule, Function, closures, engines, judge, parse, read_value, types
+from emma_core.rules import BUILTINS, ROWS, CompiledRule, Function, closures, judge, parse, read_value, types
 from emma_core.rules.functions import is_literal, param
 from emma_core.rules.table import Records, differs, emit, outcomes, totals
 from emma_core.rules.table.examples import frame_of
@@ -117,28 +119,27 @@ def test_what_a_function_raised_on_is_told_and_never_passed(make_rule: Callable[
     finding = judge(of_file, {}, basis={}, as_of=date(2026, 11, 23), rows=values)
     assert finding is not None
     assert finding.message == "One: could not be run: function 'odd_one' raised for a record of the file"
-    for engine in engines().values():
-        assert engine(of_record, [{"zip": "va"}]) == ["passed"]
-        assert engine(of_record, [{"zip": "?"}]) == ["broken"]
-        assert engine(of_file, [{ROWS: ({"zip": "?"},)}]) == ["broken"]
+    for engine in (ClosureEngine(), PolarsEngine()):
+        assert list(engine.examples([(of_record, [{"zip": "va"}])])) == [["passed"]]
+        asked = [(of_record, [{"zip": "?"}]), (of_file, [{ROWS: ({"zip": "?"},)}])]
+        assert list(engine.examples(asked)) == [["broken"], ["broken"]]
 
 
 def test_every_engine_says_what_the_closures_say_of_examples(make_rule: Callable[..., CompiledRule]) -> None:
-    assert list(engines())[:2] == ["closures", "polars"]
     rule = make_rule(
         "dti <= 0.45", when="verified", passes={"dti": 0.4, "verified": True}, fails={"dti": 0.5, "verified": True}
     )
     needs = make_rule("in_table(zip, 'census')", passes={"zip": "1"}, fails={"zip": "2"})
     limit = Decimal("0.45")
-    for engine in engines().values():
-        said = [
-            {"dti": limit, "verified": True},
-            {"dti": limit * 2, "verified": True},
-            {"verified": False},
-            {"dti": limit * 2},
-        ]
-        assert engine(rule, said) == ["passed", "failed", None, "undetermined"]
-        assert engine(needs, [{"zip": "1"}]) == ["undetermined"]
+    said = [
+        {"dti": limit, "verified": True},
+        {"dti": limit * 2, "verified": True},
+        {"verified": False},
+        {"dti": limit * 2},
+    ]
+    for engine in (ClosureEngine(), PolarsEngine()):
+        came = engine.examples([(rule, said), (needs, [{"zip": "1"}])])
+        assert list(came) == [["passed", "failed", None, "undetermined"], ["undetermined"]]
     assert outcomes(["zip"], [needs]).over(pl.LazyFrame({"zip": ["1"]}), ["zip"]).collect().height == 0
 
 
