@@ -5,14 +5,19 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import socket
 import sys
 import tempfile
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
+from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from emma_core.errors import OperatorError
+from emma_core.errors import MissingExtra, OperatorError
 
+_PORT = 15002
 _MODULE = "--add-modules=jdk.incubator.vector"
 _START = """#!/bin/sh
 for one do
@@ -38,8 +43,8 @@ def session() -> SparkSession:
     """The session of this process: the active one, else that of `SPARK_REMOTE`, else a local one made for it."""
     if active := SparkSession.getActiveSession():
         return active
-    if os.environ.get("SPARK_REMOTE"):
-        return SparkSession.builder.getOrCreate()
+    if address := os.environ.get("SPARK_REMOTE"):
+        return _remote(address)
     folder = Path(tempfile.mkdtemp(prefix="emma-spark-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     logging = folder / "log4j2.properties"
@@ -57,7 +62,7 @@ def session() -> SparkSession:
         builder = builder.config(name, value)
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # so that its workers find what this process finds
     home = os.environ.get("JAVA_HOME")
-    os.environ["JAVA_HOME"] = str(_java_home(folder))
+    os.environ["JAVA_HOME"] = str(java_home(folder))
     try:
         return builder.getOrCreate()
     finally:
@@ -66,7 +71,24 @@ def session() -> SparkSession:
             os.environ["JAVA_HOME"] = home
 
 
-def _java_home(folder: Path) -> Path:
+def _remote(address: str) -> SparkSession:
+    """The session of a Spark Connect server. Raises `MissingExtra` or `OperatorError` where there can be none."""
+    place = urlsplit(address)
+    if place.hostname and not getproxies():  # through a proxy only Spark's own client can tell; it tries for minutes
+        try:
+            socket.create_connection((place.hostname, place.port or _PORT), timeout=10).close()
+        except OSError as error:
+            what = f"SPARK_REMOTE: no Spark Connect server answers at {address!r}: {error}"
+            raise OperatorError(f"{what}; start it, or unset SPARK_REMOTE for a local session") from error
+    try:
+        return SparkSession.builder.remote(address).getOrCreate()
+    except ImportError as error:
+        raise MissingExtra(f"A session of SPARK_REMOTE={address!r}", "connect") from error
+    except PySparkException as error:
+        raise OperatorError(f"SPARK_REMOTE: {error}; write an address such as sc://127.0.0.1:{_PORT}") from error
+
+
+def java_home(folder: Path) -> Path:
     """A home whose `java` is the one of this machine, else the extra's, without a module that not every Java has."""
     home = os.environ.get("JAVA_HOME")
     java = str(Path(home, "bin", "java")) if home else shutil.which("java")
