@@ -7,25 +7,12 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
 from emma_core import canonical
 from emma_core.errors import CallerError, Conflict, StoreError, TrailError
-from emma_core.nouns import AuditEvent, Document, Head, Payload, TenantId, TrailLine
+from emma_core.nouns import AuditEvent, Document, Head, Payload, TrailLine
 from emma_core.ports import SHELVES
 
-_TENANT_ID: TypeAdapter[str] = TypeAdapter(TenantId)
 _FIRST = "0" * 64
-
-
-def tenant_id(tenant: str) -> str:
-    """The id of a tenant. Raises `CallerError` for what can be none."""
-    try:
-        return _TENANT_ID.validate_python(tenant, strict=True)
-    except ValidationError as error:
-        raise CallerError(
-            f"No tenant can be called {tenant!r}; use up to 63 of a-z, 0-9, '-' and '_', a letter or digit first"
-        ) from error
 
 
 def counted(name: str, number: int) -> int:

@@ -10,12 +10,12 @@ from contextlib import aclosing
 from typing import Any
 from weakref import WeakValueDictionary
 
-from emma_core.backends import admission
+from emma_core.backends import admission, checked
 from emma_core.backends.sql import connecting, migrating, row_security
 from emma_core.backends.sql import store_statements as sql
 from emma_core.backends.sql.appending import Append, Import, document_row, head_of
 from emma_core.backends.sql.characters import read, spell
-from emma_core.backends.sql.connections import Asked, Connections
+from emma_core.backends.sql.connections import Asked, Connection, Connections, exchange
 from emma_core.nouns import Document, Head, Sealed, TrailLine
 from emma_core.ports import Blobs, Seal, Store, TenantStore
 
@@ -46,7 +46,7 @@ class PostgresStore:
 
     def for_tenant(self, tenant: str) -> TenantStore:
         """The handle of one tenant. Raises `CallerError` for what can be no tenant's id."""
-        return PostgresTenantStore(self, admission.tenant_id(tenant))
+        return PostgresTenantStore(self, checked.tenant(tenant))
 
     async def upgrade(self, owner: str = "") -> list[str]:
         """The database has the tables of this release; what was done, a line each."""
@@ -113,15 +113,24 @@ class PostgresTenantStore:
 
     async def delete(self, kind: str, id: str, *, if_match: str | None = None) -> None:
         """Gone, whether it was there or not. Raises `Conflict` where `if_match` does not hold."""
+        name, tries = (self.tenant, spell(kind), spell(id)), 0
         if if_match is None:
-            await self._ask((sql.DELETE, (self.tenant, spell(kind), spell(id))))
+            await self._ask((sql.DELETE, name))
             return
-        if if_match and await self._ask(
-            (sql.DELETE_THAT, (self.tenant, spell(kind), spell(id), spell(if_match), time.time()))
-        ):
+
+        async def delete(connection: Connection) -> bool:
+            nonlocal tries
+            tries += 1
+            that = (sql.DELETE_THAT, (*name, spell(if_match), time.time()))
+            return bool((await exchange(connection, connections.binding(self.tenant), that))[-1])
+
+        connections = self._store.connections
+        done = await connections.patiently(delete) if if_match else False
+        if done:
             return
         found = await self._etag(kind, id)
-        if (found or "") != if_match:
+        gone = found is None and tries > 1  # an earlier try of this very delete, whose answer was lost
+        if (found or "") != if_match and not gone:
             raise admission.conflict(kind, id, found=found, wanted=if_match)
 
     async def query(self, kind: str, *, group: str | None = None, after: str = "", limit: int = 100) -> list[Document]:

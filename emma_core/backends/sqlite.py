@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 
-from emma_core.backends import admission
+from emma_core.backends import admission, checked
 from emma_core.backends.sqlite_file import DatabaseFile, path_of
 from emma_core.errors import TrailError
 from emma_core.nouns import Document, Head, Sealed, TrailLine
@@ -49,7 +49,7 @@ class SqliteStore:
 
     def for_tenant(self, tenant: str) -> TenantStore:
         """The handle of one tenant. Raises `CallerError` for what can be no tenant's id."""
-        return SqliteTenantStore(self._file, admission.tenant_id(tenant))
+        return SqliteTenantStore(self._file, checked.tenant(tenant))
 
     async def watch(self) -> AsyncGenerator[str]:
         """Every tenant that has a trail, then each whose trail grew, in any process, until the store is closed."""

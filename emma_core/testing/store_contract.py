@@ -61,7 +61,9 @@ async def test_a_store_that_is_not_open_says_so(new_store: Callable[[], Store]) 
         await handle.append(sealing("a"))
 
 
-@pytest.mark.parametrize("tenant", ["", "A", "-a", "a b", "a/b", "a\n", "ä", "a" * 64, "a'", "%", "../a"])
+@pytest.mark.parametrize(
+    "tenant", ["", "A", "-a", "a b", "a/b", "a\n", "ä", "a" * 64, "a" * 300, "a'", 'a"b', "🏠", "%", "../a", "a\0", "*"]
+)
 async def test_what_is_no_tenants_id_gets_no_handle(store: Store, tenant: str) -> None:
     with pytest.raises(CallerError, match="No tenant can be called"):
         store.for_tenant(tenant)

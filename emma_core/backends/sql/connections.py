@@ -46,9 +46,8 @@ class Lost(Exception):
 class Connections:
     """Connections to one place; a transaction speaks for one tenant, or for none."""
 
-    def __init__(self, place: Place, *, patience: float = PATIENCE) -> None:
+    def __init__(self, place: Place) -> None:
         self.place = place
-        self._patience = patience
         self._idle: deque[Connection] | None = None
         self._free = asyncio.Semaphore(MOST)
         self._listeners: set[asyncio.Task[None]] = set()
@@ -91,7 +90,7 @@ class Connections:
 
     async def patiently(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """What the work came to, begun again where the server went away. Raises `StoreError` where it stays away."""
-        until, pause = time.monotonic() + self._patience, 0.0
+        until, pause = time.monotonic() + PATIENCE, 0.0
         while True:
             try:
                 async with self._one() as connection:
