@@ -71,11 +71,12 @@ def opened(tmp_path: Path) -> Callable[..., AbstractAsyncContextManager[Emma]]:
 
 
 @pytest.fixture
-def proof(request: pytest.FixtureRequest) -> Callable[[str], None]:
+def proof(request: pytest.FixtureRequest) -> Callable[..., None]:
     """Prints what a long proof came to, and keeps it in `docs/proof/` under the proof's name."""
 
-    def came_to(figures: str) -> None:
-        kept = Path(__file__).resolve().parents[1] / "docs" / "proof" / f"{request.function.__name__}.txt"
+    def came_to(figures: str, of: str = "") -> None:
+        name = "_on_".join(filter(None, (request.function.__name__, of)))
+        kept = Path(__file__).resolve().parents[1] / "docs" / "proof" / f"{name}.txt"
         kept.write_text(f"{figures}\n")
         print(f"\n{figures}")
 

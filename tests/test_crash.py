@@ -1,22 +1,29 @@
-"""Kills a process in the middle of its turns and looks for what it had acknowledged."""
+"""Kills processes and servers in the middle of turns and looks for what had been acknowledged."""
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from services import PostgresServer
+from services.emma_databases import migrated
 
-from emma_core import Emma, Settings, audit
+from emma_core import Emma, Settings, StoreError, audit
+from emma_core.backends.sql import connections
+from emma_core.nouns import Piece, Prompt
+from emma_core.testing import Says, ScriptedModel, ScriptedPack
 
 TURNS = """
 import asyncio, sys
-from emma_core import Emma, Settings
+from emma_core import Emma, Settings, StoreError
 
 async def main():
     async with Emma.open(Settings(store=sys.argv[1], model="offline:")) as emma:
@@ -25,54 +32,116 @@ async def main():
         async def one(n):
           async with at_once:
             await asyncio.sleep(0.1)  # so that the kill falls among turns that have not begun, begun, and ended
-            turn = await desk.ask("loan_officer", f"Is {40 + n % 10}% debt-to-income fine?", conversation=f"c-{n % 7}")
-            print(turn.id, flush=True)
-        await asyncio.gather(*(one(n) for n in range(50)))
+            words = f"Is {40 + n % 10}% debt-to-income fine?"
+            try:
+                turn = await desk.ask("loan_officer", words, conversation=f"c-{n % 7}")
+            except StoreError as error:
+                print("refused:", str(error).replace("\\n", " "), flush=True)
+            else:
+                print(turn.id, flush=True)
+        await asyncio.gather(*(one(n) for n in range(int(sys.argv[2]))))
 
 asyncio.run(main())
 """
+MANY = 400
+"""More turns than a child comes to before it is killed."""
 
 
-async def crash_once(folder: Path, after: int) -> int:
-    """How many turns a child acknowledged before it was killed; the trail holds all of them, and verifies."""
-    address = f"sqlite:///{folder}/emma.db"
-    child = subprocess.Popen([sys.executable, "-c", TURNS, address], stdout=subprocess.PIPE, text=True)
-    assert child.stdout is not None
-    acknowledged = [child.stdout.readline().strip() for _ in range(after)]
-    child.send_signal(signal.SIGKILL)
-    acknowledged += child.stdout.read().split()
-    child.wait()
-    child.stdout.close()
+@dataclass
+class Ground:
+    """A store that outlives the processes that write to it, and the turns it has acknowledged."""
 
-    later = datetime.now(UTC) + timedelta(minutes=10)
-    async with Emma.open(Settings(store=address, model="offline:"), clock=lambda: later) as emma:
-        trail = await emma.tenant("default").trail()
-        lines = await trail.lines(limit=10_000)
-        verified = await audit.verify_trail(trail)
+    address: str
+    server: PostgresServer | None = None
+    acknowledged: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    """What was said where a turn came to nothing because the server was away."""
 
-    assert verified.ok, verified.reason
-    assert len({line.turn for line in lines}) < 50, "the kill came too late to interrupt anything"
-    told = Counter((line.turn, line.kind) for line in lines)
-    assert all(told[turn, "judged"] == told[turn, "answered"] == 1 for turn in acknowledged if turn.startswith("t-"))
-    for turn in {line.turn for line in lines}:
-        assert told[turn, "judged"] == 1
-        assert told[turn, "answered"] + told[turn, "stopped"] == 1, "a turn without an end, or with two"
-    return sum(turn.startswith("t-") for turn in acknowledged)
+    async def kill_amid_turns(self, after: int, *, server_too: bool = False) -> None:
+        """A child was killed (-9) after so many turns more; before it, its server was, and came back."""
+        child = subprocess.Popen(
+            [sys.executable, "-c", TURNS, self.address, str(MANY)], stdout=subprocess.PIPE, text=True
+        )
+        assert child.stdout is not None
+        told = [child.stdout.readline() for _ in range(after)]
+        if server_too:
+            assert self.server is not None
+            self.server.kill9()
+            self.server.start()
+            while len([line for line in told if line.startswith("t-")]) < 2 * after:
+                told.append(child.stdout.readline())
+        child.send_signal(signal.SIGKILL)
+        told += [line for line in child.stdout.read().splitlines(keepends=True) if line.endswith("\n")]
+        child.wait()
+        child.stdout.close()
+        turns = [line.strip() for line in told if line.startswith("t-")]
+        refused = [line for line in told if line.startswith("refused: ")]
+        assert len(turns) + len(refused) == len(told), told
+        assert len(told) < MANY, "the kill came too late to interrupt anything"
+        assert server_too or not refused
+        self.acknowledged += turns
+        self.refused += refused
+
+    async def holds(self) -> int:
+        """How many turns the trail has: each acknowledged one among them, each judged once and ended once."""
+        later = datetime.now(UTC) + timedelta(minutes=10)
+        async with Emma.open(Settings(store=self.address, model="offline:"), clock=lambda: later) as emma:
+            trail = await emma.tenant("default").trail()
+            lines, after = [], 0
+            while page := await trail.lines(after=after):
+                lines += page
+                after = page[-1].seq
+            verified = await audit.verify_trail(trail)
+        assert verified.ok, verified.reason
+        told = Counter((line.turn, line.kind) for line in lines)
+        assert len(set(self.acknowledged)) == len(self.acknowledged)
+        lost = [turn for turn in self.acknowledged if not told[turn, "judged"] == told[turn, "answered"] == 1]
+        assert lost == []
+        turns = {line.turn for line in lines}
+        for turn in turns:
+            assert told[turn, "judged"] == 1
+            assert told[turn, "answered"] + told[turn, "stopped"] == 1, "a turn without an end, or with two"
+        return len(turns)
 
 
-async def test_nothing_acknowledged_is_missing_after_a_kill_in_the_middle_of_turns(tmp_path: Path) -> None:
-    await crash_once(tmp_path, after=10)
+@pytest.fixture(params=["sqlite", "postgresql"])
+def ground(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ground]:
+    if request.param == "sqlite":
+        yield Ground(f"sqlite:///{tmp_path}/emma.db")
+        return
+    server: PostgresServer = request.getfixturevalue("durable_postgres")
+    addresses = server.database(prepare=migrated)
+    yield Ground(addresses.app, server)
+    server.drop(addresses)
+
+
+async def test_nothing_acknowledged_is_missing_after_kills_in_the_middle_of_turns(ground: Ground) -> None:
+    # five in all: two on SQLite, two on PostgreSQL and one of PostgreSQL itself
+    await ground.kill_amid_turns(10, server_too=ground.server is not None)
+    await ground.kill_amid_turns(3)
+
+    assert await ground.holds() >= len(ground.acknowledged) >= 13
 
 
 @pytest.mark.prove
-async def test_twenty_kills_lose_nothing(tmp_path: Path, proof: Callable[[str], None]) -> None:
-    acknowledged = 0
-    for round in range(20):
-        (tmp_path / str(round)).mkdir()
-        acknowledged += await crash_once(tmp_path / str(round), after=1 + 2 * round)
+async def test_a_hundred_kills_amid_a_thousand_turns_lose_nothing(ground: Ground, proof: Callable[..., None]) -> None:
+    servers = 0
+    for round in range(100):
+        server_too = ground.server is not None and round % 5 == 4
+        servers += server_too
+        await ground.kill_amid_turns(8 + round % 7, server_too=server_too)
+        if round % 10 == 9:
+            await ground.holds()
+    turns = await ground.holds()
 
+    assert len(ground.acknowledged) >= 1000
+    backend = ground.address.partition(":")[0]
+    and_servers = f", and PostgreSQL itself {servers} times" if servers else ""
     proof(
-        f"20 processes killed (-9) amid 50 turns each: {acknowledged} turns acknowledged, none lost, none ended twice"
+        f"{backend}: 100 processes killed (-9) amid {turns} turns{and_servers}: {len(ground.acknowledged)} turns"
+        f" acknowledged, none lost, none ended twice, every other one ended as stopped; {len(ground.refused)} refused"
+        " with a clear error; the trail verifies",
+        backend,
     )
 
 
@@ -88,3 +157,71 @@ async def test_a_turn_of_a_process_that_still_runs_is_left_alone(tmp_path: Path)
         lines = await (await desk.trail()).lines()
 
     assert [line.kind for line in lines] == ["judged", "answered"]
+
+
+class Held(ScriptedModel):
+    """Says its word when it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__(Says("It is above the limit [1]."), again=True)
+        self.asked, self.go = asyncio.Event(), asyncio.Event()
+
+    async def reply(self, prompt: Prompt) -> AsyncIterator[Piece]:
+        """The word."""
+        self.asked.set()
+        await self.go.wait()
+        async for piece in super().reply(prompt):
+            yield piece
+
+
+@pytest.fixture
+def on_postgresql(durable_postgres: PostgresServer) -> Iterator[Ground]:
+    addresses = durable_postgres.database(prepare=migrated)
+    yield Ground(addresses.app, durable_postgres)
+    durable_postgres.drop(addresses)
+
+
+@pytest.mark.parametrize("end", ["stop", "kill9"])
+async def test_a_database_that_went_away_amid_a_turn_and_returned_has_the_whole_turn(
+    on_postgresql: Ground, end: str
+) -> None:
+    server, model = on_postgresql.server, Held()
+    settings = Settings(store=on_postgresql.address, model="scripted:")
+    async with Emma.open(settings, plugins={"scripted": ScriptedPack(model)}) as emma:
+        desk = emma.tenant("default")
+        asked = asyncio.create_task(desk.ask("loan_officer", "Is 47% debt-to-income fine?"))
+        await model.asked.wait()
+
+        getattr(server, end)()
+        model.go.set()
+        await asyncio.sleep(0.3)  # the answer is on its way to a server that is not there
+        assert not asked.done()
+        await asyncio.to_thread(server.start)
+        turn = await asked
+
+        assert turn.answer is not None, turn.stopped
+        trail = await desk.trail()
+        assert [(line.kind, line.turn) for line in await trail.lines()] == [("judged", turn.id), ("answered", turn.id)]
+        assert (await audit.verify_trail(trail)).ok
+
+
+async def test_a_database_that_stays_away_amid_a_turn_ends_it_with_a_clear_error(
+    on_postgresql: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, model = on_postgresql.server, Held()
+    settings = Settings(store=on_postgresql.address, model="scripted:")
+    async with Emma.open(settings, plugins={"scripted": ScriptedPack(model)}) as emma:
+        desk = emma.tenant("default")
+        asked = asyncio.create_task(desk.ask("loan_officer", "Is 47% debt-to-income fine?"))
+        await model.asked.wait()
+        monkeypatch.setattr(connections, "PATIENCE", 0.5)
+
+        server.stop()
+        model.go.set()
+        try:
+            with pytest.raises(StoreError, match=r"is not reached .*; check that it runs"):
+                await asked
+        finally:
+            await asyncio.to_thread(server.start)
+
+    assert await on_postgresql.holds() == 1
