@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import subprocess
 import sys
@@ -21,12 +22,16 @@ from emma_core.backends.sql import connections
 from emma_core.nouns import Piece, Prompt
 from emma_core.testing import Says, ScriptedModel, ScriptedPack
 
+# Forks, for each address it reads, a process that takes turns there until it is killed: starting Emma takes longer.
 TURNS = """
-import asyncio, sys
+import asyncio, os, sys
 from emma_core import Emma, Settings, StoreError
+from emma_core.backends import postgres, sqlite
+from emma_core.backends.sql import registry
+from emma_core import packs
 
-async def main():
-    async with Emma.open(Settings(store=sys.argv[1], model="offline:")) as emma:
+async def take_turns(address, many):
+    async with Emma.open(Settings(store=address, model="offline:")) as emma:
         desk = emma.tenant("default")
         at_once = asyncio.Semaphore(4)
         async def one(n):
@@ -39,12 +44,54 @@ async def main():
                 print("refused:", str(error).replace("\\n", " "), flush=True)
             else:
                 print(turn.id, flush=True)
-        await asyncio.gather(*(one(n) for n in range(int(sys.argv[2]))))
+        await asyncio.gather(*(one(n) for n in range(many)))
 
-asyncio.run(main())
+packs.find(None)
+for line in sys.stdin:
+    address, many = line.split()
+    pid = os.fork()
+    if not pid:
+        asyncio.run(take_turns(address, int(many)))
+        os._exit(0)
+    print(pid, flush=True)
+    os.waitpid(pid, 0)
+    print("ended", flush=True)
 """
 MANY = 400
 """More turns than a child comes to before it is killed."""
+
+
+class Nursery:
+    """Brings forth processes that take turns."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", TURNS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def new(self, address: str) -> int:
+        """The id of a new process that takes turns there."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{address} {MANY}\n")
+        self._process.stdin.flush()
+        return int(self.hear())
+
+    def hear(self) -> str:
+        """The next line that the last process wrote; `ended` after all of them."""
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().rstrip("\n")
+
+    def close(self) -> None:
+        """It has ended."""
+        self._process.kill()
+        self._process.communicate()
+
+
+@pytest.fixture(scope="module")
+def nursery() -> Iterator[Nursery]:
+    made = Nursery()
+    yield made
+    made.close()
 
 
 @dataclass
@@ -57,28 +104,24 @@ class Ground:
     refused: list[str] = field(default_factory=list)
     """What was said where a turn came to nothing because the server was away."""
 
-    async def kill_amid_turns(self, after: int, *, server_too: bool = False) -> None:
-        """A child was killed (-9) after so many turns more; before it, its server was, and came back."""
-        child = subprocess.Popen(
-            [sys.executable, "-c", TURNS, self.address, str(MANY)], stdout=subprocess.PIPE, text=True
-        )
-        assert child.stdout is not None
-        told = [child.stdout.readline() for _ in range(after)]
+    def kill_amid_turns(self, nursery: Nursery, after: int, *, server_too: bool = False) -> None:
+        """A process was killed (-9) after so many turns more; before it, its server was, and came back."""
+        pid = nursery.new(self.address)
+        told = [nursery.hear() for _ in range(after)]
         if server_too:
             assert self.server is not None
             self.server.kill9()
             self.server.start()
             while len([line for line in told if line.startswith("t-")]) < 2 * after:
-                told.append(child.stdout.readline())
-        child.send_signal(signal.SIGKILL)
-        told += [line for line in child.stdout.read().splitlines(keepends=True) if line.endswith("\n")]
-        child.wait()
-        child.stdout.close()
-        turns = [line.strip() for line in told if line.startswith("t-")]
+                told.append(nursery.hear())
+        os.kill(pid, signal.SIGKILL)
+        while (line := nursery.hear()) != "ended":
+            told.append(line)
+        turns = [line for line in told if line.startswith("t-")]
         refused = [line for line in told if line.startswith("refused: ")]
         assert len(turns) + len(refused) == len(told), told
         assert len(told) < MANY, "the kill came too late to interrupt anything"
-        assert server_too or not refused
+        assert server_too or not refused, refused
         self.acknowledged += turns
         self.refused += refused
 
@@ -115,10 +158,12 @@ def ground(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ground]:
     server.drop(addresses)
 
 
-async def test_nothing_acknowledged_is_missing_after_kills_in_the_middle_of_turns(ground: Ground) -> None:
+async def test_nothing_acknowledged_is_missing_after_kills_in_the_middle_of_turns(
+    ground: Ground, nursery: Nursery
+) -> None:
     # five in all: two on SQLite, two on PostgreSQL and one of PostgreSQL itself
-    await ground.kill_amid_turns(10, server_too=ground.server is not None)
-    await ground.kill_amid_turns(3)
+    ground.kill_amid_turns(nursery, 10, server_too=ground.server is not None)
+    ground.kill_amid_turns(nursery, 3)
 
     assert await ground.holds() >= len(ground.acknowledged) >= 13
 
@@ -129,7 +174,7 @@ async def test_a_hundred_kills_amid_a_thousand_turns_lose_nothing(ground: Ground
     for round in range(100):
         server_too = ground.server is not None and round % 5 == 4
         servers += server_too
-        await ground.kill_amid_turns(8 + round % 7, server_too=server_too)
+        ground.kill_amid_turns(nursery, 8 + round % 7, server_too=server_too)
         if round % 10 == 9:
             await ground.holds()
     turns = await ground.holds()
