@@ -169,7 +169,9 @@ async def test_nothing_acknowledged_is_missing_after_kills_in_the_middle_of_turn
 
 
 @pytest.mark.prove
-async def test_a_hundred_kills_amid_a_thousand_turns_lose_nothing(ground: Ground, proof: Callable[..., None]) -> None:
+async def test_a_hundred_kills_amid_a_thousand_turns_lose_nothing(
+    ground: Ground, nursery: Nursery, proof: Callable[..., None]
+) -> None:
     servers = 0
     for round in range(100):
         server_too = ground.server is not None and round % 5 == 4

@@ -19,6 +19,7 @@ from emma_core.testing.document_contract import *  # noqa: F403
 from emma_core.testing.samples import note, sealing
 from emma_core.testing.trail_contract import *  # noqa: F403
 from emma_core.testing.two_tenants import prove_apart
+from emma_core.testing.walk_apart import walk_apart
 
 
 @pytest.fixture
@@ -127,6 +128,10 @@ async def test_what_a_handle_has_cost_is_a_number_that_never_falls(store: Store)
     await handle.get("note", "one")
 
     assert 0 <= after_one <= handle.spent
+
+
+async def test_a_neighbour_with_the_same_names_shows_in_no_verb(store: Store) -> None:
+    await walk_apart(store)
 
 
 def test_two_tenants_never_meet_in_any_verb(new_store: Callable[[], Store]) -> None:

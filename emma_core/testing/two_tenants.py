@@ -75,7 +75,7 @@ class TwoTenants(RuleBasedStateMachine):
         if self._holds(who, kind, id, if_match):
             self.documents[who][kind, id] = self.runner.run(self.handles[who].put(document, if_match=if_match))
         else:
-            self._conflicts(self.handles[who].put(document, if_match=if_match))
+            self._conflicts(self.handles[who].put(document, if_match=if_match), self._state(who, kind, id, if_match))
 
     @rule(who=_WHO, kind=_KINDS, id=_IDS, match=_MATCHES)
     def delete(self, who: int, kind: str, id: str, match: str | None) -> None:
@@ -85,7 +85,7 @@ class TwoTenants(RuleBasedStateMachine):
             self.runner.run(self.handles[who].delete(kind, id, if_match=if_match))
             self.documents[who].pop((kind, id), None)
         else:
-            self._conflicts(self.handles[who].delete(kind, id, if_match=if_match))
+            self._conflicts(self.handles[who].delete(kind, id, if_match=if_match), self._state(who, kind, id, if_match))
 
     @precondition(lambda self: any(self.documents))
     @rule(who=_WHO, data=st.data())
@@ -202,9 +202,16 @@ class TwoTenants(RuleBasedStateMachine):
         held = self.documents[who].get((kind, id))
         return if_match is None or if_match == (held.etag if held else "")
 
-    def _conflicts(self, asked: object) -> None:
+    def _state(self, who: int, kind: str, id: str, if_match: str | None) -> str:
+        """What a conflict says of this tenant's own document; whether another has one of that name shows in nothing."""
+        if (kind, id) not in self.documents[who]:
+            return "does not exist"
+        return "has changed" if if_match else "exists"
+
+    def _conflicts(self, asked: object, words: str = "") -> None:
         try:
             self.runner.run(asked)  # type: ignore[arg-type]
-        except Conflict:
+        except Conflict as error:
+            assert words in str(error), f"a conflict told of another's document: {error}"
             return
         raise AssertionError("a write went through that should have conflicted")
