@@ -91,6 +91,6 @@ def _masked_record(record: logging.LogRecord) -> logging.LogRecord:
 
 def _spellings(secret: str) -> Iterator[str]:
     for part in {secret, secret.strip(), *secret.splitlines(), " ".join(secret.split())}:
-        yield from (part, json.dumps(part)[1:-1], repr(part)[1:-1])
+        yield from (part, json.dumps(part)[1:-1], repr(part)[1:-1], ascii(part)[1:-1])
         said = part.encode(errors="surrogateescape")
         yield from (quote(said), quote(said, safe=""), quote_plus(said), base64.b64encode(said).decode())

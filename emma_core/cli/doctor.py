@@ -6,13 +6,14 @@ import importlib.util
 import platform
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from importlib.metadata import metadata, version
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 import typer
 
+from emma_core import redaction
 from emma_core.cli.options import ListFormat
 from emma_core.errors import EmmaError, OperatorError
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from emma_core.packs import Packs
     from emma_core.settings import Settings
 
-EXTRAS = {"files": "polars", "langchain": "langchain", "spark": "pyspark"}
+EXTRAS = {"azure": "azure.core", "files": "polars", "langchain": "langchain", "redis": "redis", "spark": "pyspark"}
 """By extra, the module that tells whether it is installed."""
 
 
@@ -38,6 +39,11 @@ class Check:
         said = {"what": self.what, "state": self.state, "said": self.said, "do": self.do}
         return {name: text for name, text in said.items() if text}
 
+    def masked(self) -> Check:
+        """The same without a secret."""
+        what, said, do = map(redaction.mask, (self.what, self.said, self.do))
+        return replace(self, what=what, said=said, do=do)
+
 
 def doctor(format: ListFormat = "text") -> None:
     """Look this installation over; exits 1 where something is bad, and says what to do.
@@ -48,7 +54,7 @@ def doctor(format: ListFormat = "text") -> None:
     """
     from emma_core.cli import show
 
-    found = list(checks())
+    found = [each.masked() for each in list(checks())]  # once all secrets are known
     if not show.listed((each.plain() for each in found), format):
         from rich.text import Text
 
@@ -80,7 +86,12 @@ def checks() -> Iterator[Check]:
     found = packs.find()
     yield from _packs(found)
     yield from _blueprints(found, chosen)
-    yield from _store(chosen)
+    objects = list(_objects(found, chosen))
+    yield from objects
+    if any(each.state == "bad" for each in objects):
+        yield Check("store", "bad", "not looked at: it opens after what is bad above", "mend that first")
+    else:
+        yield from _store(chosen)
     yield from _model(found, chosen)
     yield from _extras()
 
@@ -128,6 +139,14 @@ def _blueprints(found: Packs, chosen: Settings) -> Iterator[Check]:
             yield Check(what, "ok", f"can run, {sum(len(each.rules) for each in prepared.rulesets)} rules")
 
 
+def _objects(found: Packs, chosen: Settings) -> Iterator[Check]:
+    from emma_core.cli.opening import finish
+    from emma_core.cli.standing import standing
+
+    for what, state, said, do in finish(standing(found, chosen)):
+        yield Check(what, cast(Literal["ok", "warn", "bad"], state), said, do)
+
+
 def _store(chosen: Settings) -> Iterator[Check]:
     from emma_core.cli.opening import finish
     from emma_core.house import Emma
@@ -163,7 +182,7 @@ def _model(found: Packs, chosen: Settings) -> Iterator[Check]:
 def _extras() -> Iterator[Check]:
     declared = metadata("emma-core").get_all("Provides-Extra") or []
     for extra, module in EXTRAS.items():
-        if extra in declared and importlib.util.find_spec(module) is None:
+        if extra in declared and not _there(module):
             yield Check(
                 f"extra {extra}",
                 "ok",
@@ -172,3 +191,10 @@ def _extras() -> Iterator[Check]:
             )
         elif extra in declared:
             yield Check(f"extra {extra}", "ok", f"installed, {module} {version(module)}")
+
+
+def _there(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # the package that it would be in
+        return False
