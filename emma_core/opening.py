@@ -114,5 +114,6 @@ def _model(chosen: Settings, read: Settings, found: Packs) -> dict[str, Model]:
     if read.model == chosen.model:
         return {}
     model: Model = found.backend("model", read.model)
-    model.name = chosen.model  # a trail says the name, and never what opens it
+    if model.name == read.model:
+        model.name = chosen.model  # a trail says the name, and never what opens it
     return {chosen.model: model}

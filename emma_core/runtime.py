@@ -133,6 +133,8 @@ async def _set_out(house: House, caller: Caller, ask: Ask, given: Mapping[str, A
 def _model(house: House, prepared: Prepared) -> Model:
     named = prepared.blueprint.model
     address = house.settings.model if named == "default" else named
+    if named != "default" and "?" in named:  # an author may choose a model, and not where this house's keys are sent
+        raise BlueprintError(f"Blueprint {prepared.blueprint.id!r}: model: only EMMA_MODEL may say more than a name")
     if address not in house.models:
         house.models[address] = house.packs.backend("model", address)
     model = house.models[address]

@@ -93,7 +93,7 @@ def azure_told(where: object, refusal: type[OperatorError] = StoreError) -> Iter
     try:
         yield
     except ResourceExistsError as error:
-        raise Conflict(f"{where}: {_first(error)}") from error
+        raise Conflict(f"{where}: it refuses: {getattr(error, 'error_code', '')} ({_first(error)})") from error
     except (AzureError, ValueError, OSError) as error:
         raise refusal(f"{where}: {reason(error)}") from error
 

@@ -12,14 +12,14 @@ from typing import Any, cast
 from urllib.parse import quote, unquote
 
 from azure.core import MatchConditions
-from azure.core.exceptions import HttpResponseError, ResourceModifiedError, ResourceNotFoundError
+from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
 from azure.storage.blob import BlobProperties, ContentSettings, ImmutabilityPolicy, StandardBlobTier
 from azure.storage.blob.aio import BlobServiceClient, ContainerClient, ExponentialRetry
 
 from emma_core.backends import blob_policy, checked
 from emma_core.backends.azure_account import Account, azure_told, credential, read_account
 from emma_core.backends.blob_policy import Policy
-from emma_core.errors import Conflict, StoreError
+from emma_core.errors import StoreError
 from emma_core.nouns import BlobKind, BlobRef
 from emma_core.ports import Blobs, TenantBlobs
 
@@ -88,10 +88,13 @@ class AzureBlobs:
             await self._connect()
         try:
             with azure_told(self.account):
-                await self.container.create_container()
+                try:
+                    await self.container.create_container()
+                except ResourceExistsError as error:
+                    if getattr(error, "error_code", "") != "ContainerAlreadyExists":
+                        raise
+                    return []
             return [f"made the container {self.account.container!r} of {self.account.name!r}"]
-        except Conflict:
-            return []
         finally:
             if not found_open:
                 await self.close()

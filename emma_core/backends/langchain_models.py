@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator
 from importlib.util import find_spec
 from typing import Any
+from urllib.parse import parse_qsl
 
 from emma_core.errors import MissingExtra, ModelError
 from emma_core.nouns import Message, Piece, Prompt, ToolCall, Usage
@@ -14,7 +15,8 @@ from emma_core.nouns import Message, Piece, Prompt, ToolCall, Usage
 class LangChainModel:
     """A LangChain chat model behind the Model port; built at its first reply.
 
-    Raises `MissingExtra` where LangChain is not installed.
+    What stands after `?` is handed to the provider, such as `?base_url=…&api_key={secret:openai-key}`, and is no part
+    of the model's name. Raises `MissingExtra` where LangChain is not installed.
     """
 
     usd_per_token: float | None = None
@@ -22,7 +24,8 @@ class LangChainModel:
     def __init__(self, address: str) -> None:
         if find_spec("langchain") is None:
             raise MissingExtra(f"Model {address!r}", "langchain")
-        self.name = address
+        self.name, _, query = address.partition("?")
+        self._given: dict[str, Any] = dict(parse_qsl(query, keep_blank_values=True))
         self._chat: Any = None
 
     async def reply(self, prompt: Prompt) -> AsyncIterator[Piece]:
@@ -50,7 +53,7 @@ class LangChainModel:
             from langchain.chat_models import init_chat_model
 
             try:
-                self._chat = init_chat_model(self.name)
+                self._chat = init_chat_model(self.name, **self._given)
             except Exception as error:  # an unknown provider, a missing package, a missing key: said in its own words
                 said = _first_line(error).partition(". ")[0].rstrip(".")
                 raise ModelError(

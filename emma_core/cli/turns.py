@@ -52,6 +52,8 @@ def answer(turn: Turn) -> Text:
         said.append("\n")
     for cite in turn.answer.citations:
         said.append(f"\n[{cite.n}] ", "cyan").append(visible(f"{cite.title}: {cite.citation}"), "dim")
+    if turn.answer.cached:
+        said.append("\n(These words were said to the same question before; the findings are of now.)", "dim")
     return said
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from emma_core import Emma, MissingExtra, ModelError, Settings
+from emma_core import BlueprintError, Emma, MissingExtra, ModelError, Settings
 from emma_core.backends.langchain_models import LangChainModel
 
 
@@ -19,11 +21,13 @@ class ChatCompletions(BaseHTTPRequestHandler):
     """Speaks just enough of the chat completions protocol to stream one reply."""
 
     asked: list[dict[str, Any]]
+    keys: list[str]
     reply = "It is above the limit [1]."
     status = 200
 
     def do_POST(self) -> None:
         """One streamed completion, or the status that the test set."""
+        self.keys.append(self.headers["Authorization"])
         self.asked.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
         if self.status != 200:
             body = b'{"error": {"message": "no quota left"}}'
@@ -52,7 +56,7 @@ class ChatCompletions(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[ChatCompletions]]:
-    handler = type("Handler", (ChatCompletions,), {"asked": []})
+    handler = type("Handler", (ChatCompletions,), {"asked": [], "keys": []})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -99,3 +103,34 @@ async def test_a_name_that_no_provider_answers_to_is_a_model_error(tmp_path: Pat
     assert "\n" not in turn.stopped and len(turn.stopped) < 200, "all providers there are were listed"
     assert issubclass(ModelError, Exception) and issubclass(MissingExtra, Exception)
     assert LangChainModel(name).name == name
+
+
+async def test_what_a_provider_needs_stands_in_the_address_and_its_key_in_a_secret(
+    provider: type[ChatCompletions], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MODEL_KEY", "canary/key+of the model")
+    base = os.environ["OPENAI_API_BASE"]
+    monkeypatch.delenv("OPENAI_API_BASE")
+    monkeypatch.delenv("OPENAI_API_KEY")
+    address = f"openai:gpt-4o?base_url={base}&temperature=0.2&api_key={{secret:model-key}}"
+    async with Emma.open(Settings(store=f"sqlite:///{tmp_path}/emma.db", model=address)) as emma:
+        turn = await emma.tenant("default").ask("loan_officer", "Is 47% debt-to-income fine?")
+
+    assert turn.answer is not None, turn.stopped
+    assert turn.answer.model == "openai:gpt-4o"
+    assert provider.keys == ["Bearer canary/key+of the model"]
+    assert provider.asked[0]["temperature"] == 0.2
+    assert "canary" not in turn.model_dump_json()
+
+
+async def test_a_blueprint_names_a_model_and_not_where_it_is(provider: type[ChatCompletions], tmp_path: Path) -> None:
+    shipped = (Path(__file__).parents[2] / "blueprints" / "loan_officer.yaml").read_text()
+    elsewhere = "model: 'openai:gpt-4o?base_url=http://127.0.0.1:9/v1'"
+    mine = re.sub(r"^model: .*$", elsewhere, shipped.replace("id: loan_officer", "id: mine"), flags=re.MULTILINE)
+    (tmp_path / "mine.yaml").write_text(mine if elsewhere in mine else f"{mine}\n{elsewhere}\n")
+    settings = Settings(store=f"sqlite:///{tmp_path}/emma.db", blueprints=tmp_path)
+    async with Emma.open(settings) as emma:
+        with pytest.raises(BlueprintError, match="only EMMA_MODEL may say more than a name"):
+            await emma.tenant("default").ask("mine", "Is 47% debt-to-income fine?")
+
+    assert provider.asked == []

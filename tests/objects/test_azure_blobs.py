@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
 import itertools
 import ssl
+import threading
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -16,7 +21,7 @@ from azure.core.credentials import AzureNamedKeyCredential
 from azure.storage.blob.aio import BlobServiceClient
 from services import AzuriteServer
 
-from emma_core import OperatorError, StoreError
+from emma_core import Conflict, OperatorError, StoreError
 from emma_core.backends.azure_account import read_account
 from emma_core.backends.azure_blobs import AzureBlobs, AzureTenantBlobs, open_blobs
 from emma_core.ports import Blobs
@@ -240,3 +245,84 @@ def test_an_address_names_the_account_its_container_and_no_key_when_shown() -> N
     assert (account.url, account.name, account.container) == ("https://acme.blob.core.windows.net", "acme", "emma")
     assert account.key == "a+b=="
     assert "a+b" not in f"{account} {account!r}"
+
+
+class Immutable(BaseHTTPRequestHandler):
+    """A protocol fake of a container with version-level immutability, which Azurite has not."""
+
+    told: list[tuple[str, str, dict[str, str]]]
+    held: dict[str, dict[str, str]]
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        """The container's properties, with what they say of immutability."""
+        self.answer(200, {"x-ms-immutable-storage-with-versioning-enabled": "true"})
+
+    def do_HEAD(self) -> None:
+        """A blob's properties, with the date that the account holds to."""
+        found = self.held.get(self.path.partition("?")[0])
+        self.answer(200 if found else 404, found or {"x-ms-error-code": "BlobNotFound"})
+
+    def do_PUT(self) -> None:
+        """A blob as it was sent, or its new date."""
+        path, _, query = self.path.partition("?")
+        data = self.rfile.read(int(self.headers["Content-Length"] or 0))
+        self.told.append((query, path, dict(self.headers.items())))
+        until = self.headers["x-ms-immutability-policy-until-date"]
+        held = self.held.setdefault(path, {})
+        if query == "":
+            md5 = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
+            held |= {"ETag": '"1"', "Content-Length": str(len(data)), "Content-MD5": md5, "x-ms-blob-type": "BlockBlob"}
+            names = [name for name in self.headers if name.lower().startswith("x-ms-meta-")]
+            held |= {name.lower(): self.headers[name] for name in names}
+        if until:
+            held["x-ms-immutability-policy-until-date"] = until
+        self.answer(201 if query == "" else 200, {"ETag": '"1"'})
+
+    def do_DELETE(self) -> None:
+        """Refused, as by an account that holds to it."""
+        self.answer(409, {"x-ms-error-code": "BlobImmutableDueToPolicy"})
+
+    def answer(self, status: int, headers: dict[str, str]) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Length": "0", **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing is printed."""
+
+
+async def test_a_container_that_can_be_immutable_is_told_the_date_and_holds_to_it_itself() -> None:
+    handler = type("Told", (Immutable,), {"told": [], "held": {}})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    blobs = open_blobs(f"azure-blob://127.0.0.1:{server.server_port}/acme/emma?tls=off&key=a2V5&retries=0")
+    await blobs.open()
+    handle = blobs.for_tenant("a")
+
+    state = await blobs.state()
+    free = await handle.put(b"words", kind="attachment")
+    first = await handle.put(b"root", kind="checkpoint", days=1)
+    longer = await handle.put(b"root", kind="checkpoint", days=30)
+    with pytest.raises(Conflict, match="is kept until"):
+        await handle.delete("checkpoint", first.sha256)
+    with pytest.raises(Conflict, match="BlobImmutableDueToPolicy"):
+        await handle.delete("attachment", free.sha256)
+
+    await blobs.close()
+    await asyncio.to_thread(server.shutdown)
+    thread.join()
+    server.server_close()
+    assert "the account holds to what is kept" in state
+    assert first.keep_until is not None and longer.keep_until is not None
+    said = [
+        (query, headers.get("x-ms-immutability-policy-mode"), headers.get("x-ms-immutability-policy-until-date"))
+        for query, _, headers in handler.told
+    ]
+    assert said == [
+        ("", None, None),
+        ("", "Locked", format_datetime(first.keep_until, usegmt=True)),
+        ("comp=immutabilityPolicies", "Locked", format_datetime(longer.keep_until, usegmt=True)),
+    ]
