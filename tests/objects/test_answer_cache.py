@@ -13,6 +13,7 @@ from services import ValkeyServer
 
 from emma_core import Emma, Settings, Turn, audit, hookimpl
 from emma_core.backends.memory_cache import MemoryCache
+from emma_core.cli.turns import answer as shown
 from emma_core.nouns import Usage
 from emma_core.testing import Calls, Says, ScriptedModel, ScriptedPack
 
@@ -76,6 +77,7 @@ async def test_the_same_ask_is_answered_again_for_nothing_and_the_trail_says_so(
     assert first.answer is not None and second.answer is not None
     assert (first.answer.usage, second.answer.usage) == (COST, Usage())
     assert second.answer.citations == first.answer.citations
+    assert [("said to the same question before" in shown(turn).plain) for turn in (first, second)] == [False, True]
     assert [end.pop("cached", None) for end in ends] == [None, True]
     assert ends[0] == ends[1]
     assert len(model.prompts) == 1

@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 import pytest
-from services import AzuriteServer, ValkeyServer
+from services import Addresses, AzuriteServer, ValkeyServer
 from services.key_vault_fake import HEADER, TOKEN, KeyVaultFake
 
 from emma_core import Emma, EmmaError, Settings, StoreError, redaction
@@ -195,6 +195,30 @@ def test_secrets_that_open_everything_show_in_nothing_that_is_said_logged_or_wri
     assert leaks(canaries, place, out, err, shown(records)) == {}
 
 
+def test_a_databases_password_shows_in_nothing_that_is_said_logged_or_written(
+    place: Path,
+    database: Addresses,
+    records: list[logging.LogRecord],
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    passwords = {"app": canary("/ä@"), "owner": canary("-")}
+    app = database.app.replace("@", ":{secret:app-password}@")
+    monkeypatch.setenv("EMMA_STORE", app)
+    monkeypatch.setenv("EMMA_DATABASE", app)
+    monkeypatch.setenv("EMMA_DATABASE_OWNER", database.owner.replace("@", f":{passwords['owner']}@"))
+    monkeypatch.setenv("APP_PASSWORD", passwords["app"])
+    for name in ("psycopg", "sqlalchemy", "alembic"):
+        monkeypatch.setattr(logging.getLogger(name), "level", logging.DEBUG)
+
+    codes = [main([*words]) for words in (["db", "upgrade"], ASK, ["doctor"], ["tenants", "list"], ["db", "upgrade"])]
+
+    out, err = capfd.readouterr()
+    assert codes == [0, 1, 0, 0, 0], err
+    assert {"psycopg", "sqlalchemy"} & {each.name.partition(".")[0] for each in records}
+    assert leaks(passwords, place, out, err, shown(records)) == {}
+
+
 def own_valkey_user(server: ValkeyServer, password: str) -> None:
     """The server lets nobody in but one user with that password."""
     secret = password.encode()
@@ -208,6 +232,8 @@ def own_valkey_user(server: ValkeyServer, password: str) -> None:
 WRONG = {
     "store elsewhere": {"EMMA_STORE": "postgresql://emma:{canary}@127.0.0.1:9/emma"},
     "store without a driver": {"EMMA_STORE": "mongo://emma:{canary}@127.0.0.1:9/emma"},
+    "store in Cosmos elsewhere": {"EMMA_STORE": "cosmos://127.0.0.1:9/emma?key={canary}A&tls=off"},
+    "store in Cosmos with no key": {"EMMA_STORE": "cosmos://127.0.0.1:9/emma?key={canary}&tls=off"},
     "registry elsewhere": {"EMMA_DATABASE": "postgresql://emma:{canary}@127.0.0.1:9/emma"},
     "registry in the clear": {"EMMA_DATABASE": "postgresql://emma:{canary}@db.example.com/emma?sslmode=disable"},
     "blobs elsewhere": {"EMMA_BLOBS": "azure-blob://127.0.0.1:9/a/c?key={canary}&tls=off&retries=0"},
