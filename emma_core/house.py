@@ -13,7 +13,8 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from emma_core import audit, blueprints, checks, opening, overrides, packs, rules, runtime, settings, tenancy
+from emma_core import audit, blueprints, checks, metering, opening, overrides, packs, rules, runtime, settings, tenancy
+from emma_core.errands import Errands
 from emma_core.errors import CallerError, EmmaError, NotFound, OperatorError, TrailError
 from emma_core.nouns import (
     Ask,
@@ -33,6 +34,7 @@ from emma_core.nouns import (
 )
 from emma_core.ports import TenantStore
 from emma_core.runtime import House
+from emma_core.tenant_life import TenantLife
 from emma_core.versions import Versions
 
 LONGEST_ASK = 32_000
@@ -46,6 +48,9 @@ class Emma:
 
     def __init__(self, house: House) -> None:
         self._house = house
+        self._errands = Errands()
+        self.tenancy = TenantLife(house)
+        """The life of tenants: for whoever runs this installation."""
 
     @classmethod
     @asynccontextmanager
@@ -67,7 +72,12 @@ class Emma:
         async with opening.opened(chosen, packs.find(plugins), clock=clock) as house:
             if recover:
                 await _recover(house)
-            yield cls(house)
+            emma = cls(house)
+            try:
+                yield emma
+            finally:
+                await emma._errands.finish()
+                await emma.tenancy.meter(sorted(emma._errands.tenants))
 
     @property
     def packs(self) -> packs.Packs:
@@ -76,12 +86,12 @@ class Emma:
 
     def for_caller(self, caller: Caller) -> Desk:
         """The desk of a caller whose claims were verified at the door."""
-        return Desk(self._house, caller)
+        return Desk(self._house, caller, self._errands)
 
     def tenant(self, id: str, *, user: str = "local", roles: Sequence[str] = ()) -> Desk:
         """The desk of trusted code on that tenant."""
         try:
-            return Desk(self._house, Caller(tenant=id, user=user, roles=tuple(roles)))
+            return Desk(self._house, Caller(tenant=id, user=user, roles=tuple(roles)), self._errands)
         except ValueError as error:
             raise CallerError(f"No caller {user!r} on tenant {id!r}: {_first(error)}") from error
 
@@ -91,21 +101,15 @@ class Emma:
 
     async def create_tenant(self, id: str, title: str = "") -> Tenant:
         """The new tenant. Raises `CallerError` where the id does not fit, `Conflict` where it is taken."""
-        try:
-            tenant = Tenant(id=id, title=title or id, created_at=self._house.clock().isoformat())
-        except ValueError as error:
-            raise CallerError(
-                f"Tenant {id!r} does not fit; write up to 63 lower-case letters, digits, - and _, not - or _ first"
-            ) from error
-        await self._house.registry.create(tenant)
-        return tenant
+        return await self.tenancy.create(id, title)
 
 
 class Desk:
     """One caller's place at one tenant: all that may be asked, read and decided there."""
 
-    def __init__(self, house: House, caller: Caller) -> None:
+    def __init__(self, house: House, caller: Caller, errands: Errands) -> None:
         self._house = house
+        self._errands = errands
         self.caller = caller
         self._store: TenantStore = house.store.for_tenant(caller.tenant)
         self.versions = Versions(house, caller, self._known)
@@ -147,9 +151,17 @@ class Desk:
         `BlueprintError` or `PackError` where the blueprint may not run. Then nothing was written.
         """
         ask = await self._admit(blueprint, words, facts or {}, conversation, subject, as_of)  # step 0
-        async with aclosing(runtime.stream(self._house, self.caller, ask, facts or {})) as events:
+        store = self._house.store.for_tenant(self.caller.tenant)  # the turn's own, so that it tells what it spent
+        watch = metering.Stopwatch()
+        async with aclosing(runtime.stream(self._house, self.caller, ask, facts or {}, store)) as events:
             async for event in events:
+                watch.lap(event)
+                if event.whole is not None:
+                    days, now = self._house.settings.retain_telemetry_days, self._house.clock()
+                    kept = watch.telemetry(event.whole, spent=store.spent, now=now, keep_days=days)
+                    self._errands.run(self._store.put(kept), f"telemetry of turn {event.turn!r}")
                 yield event
+                watch.go_on()
 
     async def check(self, source: object, **more: Any) -> Report:
         """The whole report with its findings: `checking()` drained, with the same arguments."""
@@ -248,7 +260,7 @@ class Desk:
         under them is decided; `override`: the id of one finding's, or how it starts. Raises `NotFound`, `Forbidden`,
         `Conflict` or `CallerError`; then nothing was written.
         """
-        await self._known()
+        await self._known(writing=True)
         named = (rules,) if isinstance(rules, str) else tuple(rules)
         order = checks.deciding.Order(decision, reasons, report=report, rules=named, override=override)
         return await checks.deciding.decide(self._store, self.caller, order, self._house.clock())
@@ -273,6 +285,8 @@ class Desk:
         if tenant is None:
             raise NotFound(f"No tenant {self.caller.tenant!r}; `emma tenants list` shows those there are")
         tenancy.admit(tenant, writing=writing)
+        if writing:
+            self._errands.tenants.add(tenant.id)
 
     async def _all_overrides(self) -> list[Document]:
         found: list[Document] = []

@@ -60,6 +60,7 @@ class _Trip:
 
     house: House
     caller: Caller
+    store: TenantStore
     ask: Ask
     turn: str
     prepared: Prepared
@@ -70,13 +71,15 @@ class _Trip:
     """By rule set, the date that its effective dates are held against."""
 
 
-async def stream(house: House, caller: Caller, ask: Ask, given: Mapping[str, Any]) -> AsyncGenerator[TurnEvent, None]:
+async def stream(
+    house: House, caller: Caller, ask: Ask, given: Mapping[str, Any], store: TenantStore
+) -> AsyncGenerator[TurnEvent, None]:
     """The turn as it happens; its last event is `answered` or `stopped` and carries the whole turn.
 
-    `given`: the ask's facts as the app gave them. What is raised before `judged` left nothing behind; after it, the
-    trail says how the turn ended, whatever happens.
+    `given`: the ask's facts as the app gave them. `store`: the caller's tenant's, all that the turn reaches. What is
+    raised before `judged` left nothing behind; after it, the trail says how the turn ended, whatever happens.
     """
-    trip = await _set_out(house, caller, ask, given)  # 1: the blueprint with its packs; the facts with their basis
+    trip = await _set_out(house, caller, ask, given, store)  # 1: the blueprint, its packs; the facts with their basis
     id = trip.turn
     yield TurnEvent(step="facts", turn=id, facts=trip.known)
 
@@ -109,25 +112,16 @@ async def stream(house: House, caller: Caller, ask: Ask, given: Mapping[str, Any
     yield TurnEvent(step="stopped" if turn.stopped else "answered", turn=id, sealed=turn.trail[-1], whole=turn)
 
 
-async def _set_out(house: House, caller: Caller, ask: Ask, given: Mapping[str, Any]) -> _Trip:
-    store, folder = house.store.for_tenant(caller.tenant), house.settings.blueprints
-    prepared = await blueprints.load(store, house.packs, folder, ask.blueprint, as_of=ask.as_of, sealed=audit.as_sealed)
+async def _set_out(house: House, caller: Caller, ask: Ask, given: Mapping[str, Any], store: TenantStore) -> _Trip:
+    where = (store, house.packs, house.settings.blueprints)
+    prepared = await blueprints.load(*where, ask.blueprint, as_of=ask.as_of, sealed=audit.as_sealed)
     model = _model(house, prepared)
     turns = prepared.blueprint.memory.turns
     lines = await store.lines(conversation=ask.conversation, newest_first=True, limit=4 * turns) if turns else []
     recalled = memory.recall(audit.as_sealed(lines, tenant=caller.tenant), turns=turns)
     known = _gather(prepared, ask, given, recalled)
-    return _Trip(
-        house=house,
-        caller=caller,
-        ask=ask,
-        turn=f"t-{secrets.token_hex(12)}",
-        prepared=prepared,
-        model=model,
-        recalled=recalled,
-        known=known,
-        dates=_dates(prepared, known, ask.as_of),
-    )
+    turn, dates = f"t-{secrets.token_hex(12)}", _dates(prepared, known, ask.as_of)
+    return _Trip(house, caller, store, ask, turn, prepared, model, recalled, known, dates)
 
 
 def _model(house: House, prepared: Prepared) -> Model:
@@ -233,7 +227,7 @@ async def _settle(
 
 def _record(trip: _Trip) -> audit.TurnRecord:
     return audit.TurnRecord(
-        trip.house.store.for_tenant(trip.caller.tenant),
+        trip.store,
         turn=trip.turn,
         caller=trip.caller.user,
         conversation=trip.ask.conversation,

@@ -153,7 +153,7 @@ async def _flaws(actor: Versions, address: str, test: BlueprintTest, number: int
             subject=name,
             as_of=test.as_of or actor._today(),
         )
-        async for event in runtime.stream(actor._house, actor._caller, ask, test.facts):
+        async for event in runtime.stream(actor._house, actor._caller, ask, test.facts, actor._store):
             if event.whole is not None:
                 return blueprints.unmet(test, event.whole)
     except (EmmaError, ValueError) as error:

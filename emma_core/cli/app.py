@@ -20,6 +20,7 @@ from emma_core.cli import (
     rules,
     schemas,
     tenants,
+    usage,
 )
 
 app = typer.Typer(
@@ -63,5 +64,6 @@ app.add_typer(overrides.app, name="overrides")
 app.add_typer(audit.app, name="audit")
 app.add_typer(db.app, name="db")
 app.add_typer(tenants.app, name="tenants")
+app.add_typer(usage.app, name="report")
 app.command()(schemas.schema)
 app.command()(doctor.doctor)

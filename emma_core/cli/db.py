@@ -1,4 +1,4 @@
-"""`emma db`: brings the databases of this installation to a form, forward or back."""
+"""`emma db`: brings the databases of this installation to a form, forward or back, and keeps them clean."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ from typing import Annotated, Any
 import typer
 
 from emma_core.cli.options import OneFormat
+from emma_core.cli.retain import retain
 
-app = typer.Typer(help="Bring databases to the form of a release.", no_args_is_help=True)
+app = typer.Typer(
+    help="Bring databases to the form of a release, and destroy what has had its time.", no_args_is_help=True
+)
+app.command()(retain)
 
 Revision = Annotated[str, typer.Argument(metavar="REVISION", help="The revision to go back to, such as 0001.")]
 

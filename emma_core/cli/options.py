@@ -74,7 +74,7 @@ OneFormat = Annotated[Literal["text", "json"], typer.Option("--format", help="Fo
 ListFormat = Annotated[Literal["text", "json", "jsonl"], typer.Option("--format", help="For people, or for programs.")]
 
 
-def day(text: str | None) -> date | None:
+def day(text: str | None, option: str = "--as-of") -> date | None:
     """The date that an option says. Raises `CallerError` where there is no such day, or rules cannot name it."""
     if text is None:
         return None
@@ -83,9 +83,9 @@ def day(text: str | None) -> date | None:
             raise ValueError("not ten characters")
         said = date.fromisoformat(text)
     except ValueError as error:
-        raise CallerError(f"--as-of: {text!r} is no day; write one like 2019-06-01") from error
+        raise CallerError(f"{option}: {text!r} is no day; write one like 2019-06-01") from error
     if not EARLIEST <= said <= LATEST:
-        raise CallerError(f"--as-of: {text!r} is out of range; write a day from {EARLIEST} to {LATEST}")
+        raise CallerError(f"{option}: {text!r} is out of range; write a day from {EARLIEST} to {LATEST}")
     return said
 
 

@@ -45,3 +45,27 @@ class Progress:
         """One of them is done."""
         if self._task is not None:
             self._bar.advance(self._task)
+
+class Steps:
+    """A bar for each thing that is done in turn, gone once all of it is over."""
+
+    def __init__(self) -> None:
+        console = screen(stderr=True)
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+        self._bar = Bar(*columns, console=console, transient=True, disable=not console.is_terminal)
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Steps:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def show(self, what: str, done: int, of: int | None) -> None:
+        """The bar of that thing stands there."""
+        if what not in self._tasks:
+            self._tasks[what] = self._bar.add_task(what, total=of)
+        self._bar.update(self._tasks[what], completed=done, total=of)

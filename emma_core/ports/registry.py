@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Protocol, TypeVar
 
 from emma_core.nouns import IdempotencyKey, Registered, Tenant, TenantState, UsageCount
@@ -29,9 +29,12 @@ class TenantRegistry(Protocol):
     async def remove(self, noun: type[Registered], *key: str) -> bool:
         """Gone; whether it was there."""
 
-    async def count(self, day: date, counters: Mapping[str, int], *, seen: int | None = None) -> bool:
+    async def count(
+        self, day: date, counters: Mapping[str, int], *, after: int | None = None, seen: int | None = None
+    ) -> bool:
         """Each counter of that day has grown by so much. `seen`: the trail line up to which they were counted; where
-        the registry has seen it already, nothing was added and the answer is False: a line is never counted twice."""
+        the registry has seen it already, or `after` is not the line up to which it has, nothing was added and the
+        answer is False: a line is never counted twice."""
 
     async def counted(self) -> int:
         """The trail line up to which usage was counted; 0 at first."""
@@ -48,6 +51,9 @@ class TenantRegistry(Protocol):
 
     async def release(self, key: str) -> None:
         """The key may be claimed again: what it was claimed for came to nothing."""
+
+    async def forget_keys(self, before: datetime, *, dry_run: bool = False) -> int:
+        """How many idempotency keys could be used again before that moment, and are gone now unless `dry_run`."""
 
     async def census(self) -> Mapping[str, int]:
         """How many rows are held of this tenant, by table; the erasure ledger and the tenant itself are not counted."""

@@ -1,5 +1,26 @@
 """The room of tenants: what a tenant's state lets happen, and how its data leaves, arrives and ends."""
 
-from emma_core.tenancy.states import admit
+from emma_core.tenancy.destroying import Due, Proof, destroy, due
+from emma_core.tenancy.exporting import export
+from emma_core.tenancy.files import Manifest, check
+from emma_core.tenancy.holdings import Census, Holdings, Trails, Watch, census
+from emma_core.tenancy.importing import arrive
+from emma_core.tenancy.states import admit, move
 
-__all__ = ["admit"]
+__all__ = [
+    "Census",
+    "Due",
+    "Holdings",
+    "Manifest",
+    "Proof",
+    "Trails",
+    "Watch",
+    "admit",
+    "arrive",
+    "census",
+    "check",
+    "destroy",
+    "due",
+    "export",
+    "move",
+]

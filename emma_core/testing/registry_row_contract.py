@@ -160,6 +160,29 @@ async def test_a_line_is_counted_once_however_often_it_is_seen(new_registry: Cal
         await each.close()
 
 
+async def test_of_those_who_count_on_from_the_same_line_one_goes_on(new_registry: Callable[[], Registry]) -> None:
+    registries = [new_registry(), new_registry()]
+    for each in registries:
+        await each.open()
+    handle = registries[0].for_tenant("default")
+
+    for after, seen in ((0, 5), (5, 9)):  # each has read on as far as it could: some further than others
+        counts = [
+            registries[n % 2].for_tenant("default").count(DAY, {"turns": 1}, after=after, seen=seen + n)
+            for n in range(8)
+        ]
+        assert sorted(await asyncio.gather(*counts)) == [False] * 7 + [True]
+        assert await handle.count(DAY, {"turns": 0}, seen=seen + 8)
+        after_all = await handle.counted()
+        assert not await handle.count(DAY, {"turns": 1}, after=after, seen=seen + 20)
+        assert await handle.counted() == after_all
+        await handle.purge()
+        await handle.count(DAY, {"turns": 1}, after=0, seen=5)
+    assert not await registries[0].for_tenant("default").count(DAY, {"turns": 1}, after=4, seen=9)
+    for each in registries:
+        await each.close()
+
+
 async def test_what_many_count_at_once_is_their_sum(registry: Registry) -> None:
     handle = registry.for_tenant("default")
     names = ["a", "b", "c"]
@@ -212,6 +235,19 @@ async def test_a_key_tells_its_result_until_its_time_is_over(registry: Registry)
     with pytest.raises(Conflict, match="not claimed by this request any more"):
         await handle.settle(claimed("old", key="old", result=1))
     assert await handle.claim(claimed("third", key="old")) == claimed("new", key="old")
+
+
+async def test_keys_that_could_long_be_used_again_are_forgotten_and_no_others(registry: Registry) -> None:
+    handle = registry.for_tenant("default")
+    old, young = datetime(2001, 1, 1, tzinfo=UTC), datetime(2101, 1, 1, tzinfo=UTC)
+    await handle.claim(claimed(key="old", until=old))
+    await handle.claim(claimed(key="young", until=young))
+
+    assert await handle.forget_keys(datetime(2026, 1, 1, tzinfo=UTC), dry_run=True) == 1
+    assert (await handle.census())["idempotency_keys"] == 2
+    assert await handle.forget_keys(datetime(2026, 1, 1, tzinfo=UTC)) == 1
+    assert await handle.forget_keys(datetime(2026, 1, 1, tzinfo=UTC)) == 0
+    assert await handle.claim(claimed(key="young")) is not None
 
 
 async def test_a_key_that_came_to_nothing_may_be_claimed_again(registry: Registry) -> None:

@@ -118,7 +118,9 @@ class SqlTenantRegistry:
         async with self._writing() as connection:
             return bool((await connection.execute(table.delete().where(self._keyed(table, noun, key)))).rowcount)
 
-    async def count(self, day: date, counters: Mapping[str, int], *, seen: int | None = None) -> bool:
+    async def count(
+        self, day: date, counters: Mapping[str, int], *, after: int | None = None, seen: int | None = None
+    ) -> bool:
         """Each counter of that day has grown by so much, or nothing where `seen` was counted before."""
         try:
             grown = [UsageCount(day=day, counter=name, amount=much) for name, much in sorted(counters.items())]
@@ -126,7 +128,7 @@ class SqlTenantRegistry:
             raise CallerError(f"Usage {dict(counters)!r} cannot be counted: {error.errors()[0]['msg']}") from error
         _whole(*counters)
         async with self._writing() as connection:
-            if seen is not None and not await self._moves_to(connection, seen):
+            if seen is not None and not await self._moves_to(connection, after, seen):
                 return False
             for each in grown:  # in one order, so that two who count together never wait for each other in a ring
                 adding = insert(self._registry.place, schema.usage).values(tenant=self.tenant, **each.model_dump())
@@ -187,6 +189,17 @@ class SqlTenantRegistry:
         async with self._writing() as connection:
             await connection.execute(table.delete().where(self._claimed(key), table.c.result.is_(None)))
 
+    async def forget_keys(self, before: datetime, *, dry_run: bool = False) -> int:
+        """How many idempotency keys could be used again before that moment, and are gone now unless `dry_run`."""
+        table = schema.idempotency_keys
+        spent = and_(table.c.tenant == self.tenant, table.c.until < before)
+        async with self._writing() as connection:
+            if dry_run:
+                return int(
+                    (await connection.execute(select(func.count()).select_from(table).where(spent))).scalar_one()
+                )
+            return int((await connection.execute(table.delete().where(spent))).rowcount)
+
     async def census(self) -> Mapping[str, int]:
         """How many rows are held of this tenant, by table; the erasure ledger and the tenant are not counted."""
         async with self._reading() as connection:
@@ -216,13 +229,16 @@ class SqlTenantRegistry:
         table = schema.idempotency_keys
         return and_(table.c.tenant == self.tenant, table.c.key == key)
 
-    async def _moves_to(self, connection: AsyncConnection, seen: int) -> bool:
-        """Whether the cursor stood before that line; then it stands on it."""
+    async def _moves_to(self, connection: AsyncConnection, after: int | None, seen: int) -> bool:
+        """Whether the cursor stood on the line `after`, or on any before `seen`; then it stands on `seen`."""
         table = schema.usage_cursors
-        adding = insert(self._registry.place, table).values(tenant=self.tenant, seen=seen)
-        moving = adding.on_conflict_do_update(
-            index_elements=("tenant",), set_={"seen": seen}, where=table.c.seen < seen
-        )
+        stood = table.c.seen < seen if after is None else and_(table.c.seen == after, table.c.seen < seen)
+        moving: Any
+        if after:  # a cursor that is not there yet stands on no line
+            moving = table.update().where(table.c.tenant == self.tenant, stood).values(seen=seen)
+        else:
+            adding = insert(self._registry.place, table).values(tenant=self.tenant, seen=seen)
+            moving = adding.on_conflict_do_update(index_elements=("tenant",), set_={"seen": seen}, where=stood)
         return (await connection.execute(moving.returning(table.c.seen))).first() is not None
 
 

@@ -1,0 +1,98 @@
+"""Destroys what is held of an offboarded tenant once its time is over, and proves that nothing is left."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from pydantic import AwareDatetime
+
+from emma_core import canonical
+from emma_core.errors import StoreError
+from emma_core.nouns import Erasure, Head, Noun, Tenant
+from emma_core.ports import Registry
+from emma_core.tenancy.holdings import Holdings, census, empty
+
+
+class Due(Noun):
+    """An offboarded tenant, and when its data may be destroyed."""
+
+    tenant: str
+    offboarded_at: AwareDatetime
+    due_at: AwareDatetime
+    holds: dict[str, dict[str, int]] = {}
+    """How much is held of it, by place and there by what it is."""
+
+
+class Proof(Noun):
+    """That nothing is held of a tenant any more: what was there before, and what is there now."""
+
+    tenant: str
+    offboarded_at: AwareDatetime
+    destroyed_at: AwareDatetime
+    by: str
+    head: Head | None = None
+    """The last line its trail had: with an export it tells which trail that was."""
+    before: dict[str, dict[str, int]]
+    cached: int
+    """How much of it the cache held."""
+    after: dict[str, dict[str, int]]
+    """Only zeros."""
+
+    @property
+    def hash(self) -> str:
+        """The SHA-256 of all it says; the erasure ledger keeps it."""
+        return canonical.sha256(self.plain())
+
+
+async def due(registry: Registry, *, days: int) -> list[Due]:
+    """Every offboarded tenant with the moment from which it may be destroyed, that moment past or not."""
+    found = []
+    for tenant in await registry.tenants():
+        if tenant.state == "offboarded":
+            since = _since(tenant)
+            found.append(Due(tenant=tenant.id, offboarded_at=since, due_at=since + timedelta(days=days)))
+    return found
+
+
+async def destroy(holdings: Holdings, due: Due, *, by: str, at: datetime) -> Proof:
+    """Nothing is held of the tenant but its erasure ledger, which keeps the proof's hash, and it is not known any more.
+
+    After an interruption the same again goes on. Raises `Conflict` where something of it is to be kept, naming until
+    when, and `StoreError` where something is left.
+    """
+    id = due.tenant
+    store = holdings.store.for_tenant(id)
+    before, head = await census(holdings, id), await store.head()
+    await holdings.blobs.for_tenant(id).purge()  # first: it is the one that may have to keep something
+    await store.purge()
+    await holdings.registry.for_tenant(id).purge()
+    cached = await holdings.cache.for_tenant(id).purge()
+    after = await census(holdings, id)
+    if not empty(after):
+        left = {place: {what: n for what, n in held.items() if n} for place, held in after.items()}
+        raise StoreError(f"Tenant {id!r}: something is left: {left}; run: emma db retain again")
+    proof = Proof(
+        tenant=id,
+        offboarded_at=due.offboarded_at,
+        destroyed_at=at,
+        by=by,
+        head=head,
+        before=before,
+        cached=cached,
+        after=after,
+    )
+    await holdings.registry.for_tenant(id).put(
+        Erasure(
+            id=f"tenant.{at.isoformat()}",
+            subject_hash=proof.hash,
+            at=at,
+            by=by,
+            reason="offboarded: all that was held of this tenant was destroyed; the hash is that of its proof",
+        )
+    )
+    await holdings.registry.drop(id)
+    return proof
+
+
+def _since(tenant: Tenant) -> datetime:
+    return datetime.fromisoformat(tenant.state_since)
