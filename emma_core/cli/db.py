@@ -54,7 +54,8 @@ async def _changed(ports: tuple[str, ...], change: Callable[[Any, str], Awaitabl
         for port in ports:
             address = getattr(read, port)
             if port != "registry" or address != read.store:  # else the store's own database holds it
-                said += await change(found.backend(port, address), read.database_owner)
+                same = address.partition(":")[0] == read.database_owner.partition(":")[0]
+                said += await change(found.backend(port, address), read.database_owner if same else "")
     return said
 
 
