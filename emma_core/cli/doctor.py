@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from importlib.metadata import metadata, version
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
@@ -45,7 +45,12 @@ class Check:
         return replace(self, what=what, said=said, do=do)
 
 
-def doctor(format: ListFormat = "text") -> None:
+def doctor(
+    database: Annotated[
+        bool, typer.Option("--database", help="Look only for ways around the row-level security of the database.")
+    ] = False,
+    format: ListFormat = "text",
+) -> None:
     """Look this installation over; exits 1 where something is bad, and says what to do.
 
     Example:
@@ -54,7 +59,7 @@ def doctor(format: ListFormat = "text") -> None:
     """
     from emma_core.cli import show
 
-    found = [each.masked() for each in list(checks())]  # once all secrets are known
+    found = [each.masked() for each in list(_database() if database else checks())]  # once all secrets are known
     if not show.listed((each.plain() for each in found), format):
         from rich.text import Text
 
@@ -166,6 +171,28 @@ def _store(chosen: Settings) -> Iterator[Check]:
     else:
         said = f"EMMA_TENANT is {chosen.tenant!r}, and there are {tenants}"
         yield Check("tenants", "bad", said, f"emma tenants create {chosen.tenant}")
+
+
+def _database() -> Iterator[Check]:
+    """Ways around what keeps tenants apart, at the registry's address and at the store's where it is of its kind."""
+    from emma_core import packs, settings
+    from emma_core.cli.opening import finish
+    from emma_core.opening import resolved
+
+    found, chosen = packs.find(), settings.load()
+
+    async def linted() -> dict[str, list[tuple[str, str]]]:
+        async with resolved(chosen, found) as (_, read):
+            scheme = read.registry.partition(":")[0]
+            named = {"EMMA_DATABASE": read.registry, "EMMA_STORE": read.store}
+            there = {address: name for name, address in named.items() if address.partition(":")[0] == scheme}
+            return {name: await found.backend("registry", address).lint() for address, name in there.items()}
+
+    for name, flaws in finish(linted()).items():
+        for said, do in flaws:
+            yield Check(name, "bad", said, do)
+        if not flaws:
+            yield Check(name, "ok", "tenants are kept apart; no way around it was found")
 
 
 def _model(found: Packs, chosen: Settings) -> Iterator[Check]:

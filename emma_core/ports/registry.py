@@ -90,6 +90,9 @@ class Registry(Protocol):
     def for_tenant(self, tenant: str) -> TenantRegistry:
         """The handle of one tenant."""
 
+    async def lint(self) -> list[tuple[str, str]]:
+        """What in the database lets one tenant's rows be seen by another, each with what to do; it need not be open."""
+
     async def upgrade(self, owner: str = "") -> list[str]:
         """As `Store.upgrade`."""
 

@@ -87,3 +87,24 @@ def test_only_the_owner_changes_the_tables_of_postgresql(emma, server, monkeypat
     assert "names no other role than 'emma_app'" in same.err
     assert "name the same database" in elsewhere.err
     assert "names no other role than 'emma_app'" in embedded.err
+
+
+def test_the_doctor_lints_the_database_and_is_bad_where_there_is_a_way_around(emma, server, monkeypatch):
+    emma("db", "upgrade")
+    clean = emma("doctor", "--database", "--format", "json")
+    monkeypatch.setenv("EMMA_DATABASE", server.superuser)
+    bad = emma("doctor", "--database", "--format", "json")
+    refused = emma("tenants", "list")
+
+    assert (clean.code, [each["state"] for each in clean.json]) == (0, ["ok"])
+    assert bad.code == 1
+    assert ("EMMA_DATABASE", "role 'postgres' is a superuser") in [(each["what"], each["said"]) for each in bad.json]
+    assert (refused.code, refused.err.count("\n")) == (2, 1)
+    assert "is a superuser and would see every tenant's rows" in refused.err
+
+
+def test_the_doctor_finds_nothing_to_lint_in_a_file(emma, store):
+    said = emma("doctor", "--database")
+
+    assert said.code == 0
+    assert "no way around it was found" in " ".join(said.out.split())

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from emma_core.backends import checked, sqlite_file
-from emma_core.backends.sql import connecting, engines, migrating, row_security, schema
+from emma_core.backends.sql import connecting, engines, lint, migrating, row_security, schema
 from emma_core.backends.sql.connecting import Place
 from emma_core.backends.sql.tenant_rows import SqlTenantRegistry, census, insert
 from emma_core.errors import CallerError, Conflict, NotFound, OperatorError, StoreError
@@ -122,6 +122,10 @@ class SqlRegistry:
         """The database has the tables of an earlier revision; what was done, a line each."""
         owned = connecting.place(owner) if owner else None
         return await asyncio.to_thread(migrating.downgrade, self.place, revision, owned)
+
+    async def lint(self) -> list[tuple[str, str]]:
+        """What lets one tenant's rows be seen by another, each with what to do; a file holds no roles to look at."""
+        return [] if self.place.path is not None else await lint.flaws(self.place)
 
     def speaking(
         self, tenant: str, *, writes: bool = False, may_lag: bool = False

@@ -19,6 +19,8 @@ EVERY_TENANT = "*"
 
 SPOKEN_FOR = "nullif(current_setting('app.tenant', true), '')"
 """The tenant that the transaction speaks for; NULL, and so equal to none, where nobody said."""
+DEPARSED = "NULLIF(current_setting('app.tenant'::text, true), ''::text)"
+"""The same as PostgreSQL says it when asked what a policy holds."""
 BIND = "SELECT set_config('app.tenant', %s, true), set_config('search_path', %s, true)"
 """What every transaction says first, with the tenant and its `path`: for this transaction only, so that no pool, of
 ours or between us and the server, hands it on."""
@@ -81,28 +83,27 @@ FROM pg_roles r LEFT JOIN (
   ) ON c.relkind IN ('r', 'p') AND (n.nspname = '{INSTALLATION_SCHEMA}' OR left(n.nspname, 7) = 'tenant_')
   AND EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'tenant' AND NOT a.attisdropped)
   AND pg_has_role(r.oid, c.relowner, 'MEMBER')
-WHERE r.rolname IN (session_user, current_user) LIMIT 1
+WHERE r.rolname IN (session_user, current_user) ORDER BY super DESC, bypasses DESC, owned NULLS LAST LIMIT 1
 """
 """Who asks, and one table of tenants that this role owns or whose owner it may become; a row in any case."""
 
 
+def breach(role: Mapping[str, Any]) -> str:
+    """What the role does that row-level security does not hold; empty where it holds."""
+    if role["super"]:
+        return "is a superuser"
+    if role["bypasses"]:
+        return "bypasses row-level security"
+    if role["owned"] and role["owner"] == role["name"]:
+        return f"owns table {role['owned']!r}"
+    return f"may become {role['owner']!r}, who owns table {role['owned']!r}," if role["owned"] else ""
+
+
 def admit(role: Mapping[str, Any], address: str) -> None:
     """The role is one that row-level security holds. Raises `StoreError` where it is not."""
-    name = role["name"]
-    does = (
-        "is a superuser"
-        if role["super"]
-        else "bypasses row-level security"
-        if role["bypasses"]
-        else f"owns table {role['owned']!r}"
-        if role["owned"] and role["owner"] == name
-        else f"may become {role['owner']!r}, who owns table {role['owned']!r},"
-        if role["owned"]
-        else None
-    )
-    if does:
+    if does := breach(role):
         raise StoreError(
-            f"Database {address!r}: role {name!r} {does} and would see every tenant's rows; name a role that is"
+            f"Database {address!r}: role {role['name']!r} {does} and would see every tenant's rows; name a role that is"
             " NOSUPERUSER, NOBYPASSRLS and no owner, and put the owner's address in EMMA_DATABASE_OWNER"
         )
 
