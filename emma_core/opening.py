@@ -43,7 +43,7 @@ async def opened(chosen: Settings, found: Packs, *, clock: Callable[[], datetime
         stack.push_async_callback(house.store.close)
         await house.store.open(overflow=house.blobs)
         stack.push_async_callback(house.registry.close)
-        await house.registry.open(replica=read.database_replica)
+        await house.registry.open(replica=read.database_replica, owner=read.database_owner)
         stack.push_async_callback(house.index.close)
         yield house
 

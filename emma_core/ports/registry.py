@@ -65,9 +65,10 @@ class TenantRegistry(Protocol):
 class Registry(Protocol):
     """The tenants of this installation and their rows; `default` exists in a new one."""
 
-    async def open(self, *, replica: str = "") -> None:
+    async def open(self, *, replica: str = "", owner: str = "") -> None:
         """Ready, its schema checked (an embedded one: created). Raises `StoreError` where it cannot be, saying what to
-        do. `replica`: the address of a copy that may lag, where lists and reports are read."""
+        do. `replica`: the address of a copy that may lag, where lists and reports are read. `owner`: the address of a
+        role that may make what a new tenant needs, where the registry's own may not."""
 
     async def close(self) -> None:
         """Nothing is held."""

@@ -26,9 +26,12 @@ _ALEMBIC = threading.Lock()
 """Alembic keeps what a migration is about in its modules, so a process does one at a time."""
 
 
-def upgrade(place: Place, owner: Place | None = None) -> list[str]:
-    """The database has every table of this release; what was done, a line each. Raises `OperatorError`."""
-    return _changed(place, owner, None)
+def upgrade(place: Place, owner: Place | None = None, *, tenant: str | None = None) -> list[str]:
+    """The database has every table of this release; what was done, a line each. Raises `OperatorError`.
+
+    `tenant`: where each has a schema of its own, only that one's is looked at.
+    """
+    return _changed(place, owner, None, tenant)
 
 
 def downgrade(place: Place, revision: str, owner: Place | None = None) -> list[str]:
@@ -39,13 +42,13 @@ def downgrade(place: Place, revision: str, owner: Place | None = None) -> list[s
     return _changed(place, owner, revision)
 
 
-def _changed(place: Place, owner: Place | None, to: str | None) -> list[str]:
+def _changed(place: Place, owner: Place | None, to: str | None, tenant: str | None = None) -> list[str]:
     try:
         if place.path is not None:
             with _file(place.path) as connection:
                 return [_file_changed(connection, place.path, to)]
         with _server(place, owner) as connection:
-            return _server_changed(connection, place, to)
+            return _server_changed(connection, place, to, tenant)
     except Exception as error:
         raise explaining.explained(error, place if place.path or owner is None else owner) from error
 
@@ -102,13 +105,18 @@ def _server(place: Place, owner: Place | None) -> Iterator[Connection]:
         yield connection
 
 
-def _server_changed(connection: Connection, place: Place, to: str | None) -> list[str]:
+def _server_changed(connection: Connection, place: Place, to: str | None, only: str | None) -> list[str]:
     """Every schema of the installation is at that revision, and the app's role may use it."""
     public = row_security.INSTALLATION_SCHEMA
+    if _revision(connection, public) is not None:
+        apart = connection.exec_driver_sql(f"SELECT to_regclass('{public}.documents') IS NULL").scalar_one()
+        row_security.lie(apart, place.shown, per_tenant=place.per_tenant)
     said = [_schema_changed(connection, place, public, ("installation",) if place.per_tenant else _BOTH, to)]
     if place.per_tenant:
         connection.exec_driver_sql(row_security.BIND, (row_security.EVERY_TENANT, public))
         for (tenant,) in connection.exec_driver_sql("SELECT tenant FROM tenants ORDER BY tenant").all():
+            if only not in (None, tenant):
+                continue
             own = row_security.schema_of(tenant, per_tenant=True)
             connection.exec_driver_sql(f'CREATE SCHEMA IF NOT EXISTS "{own}"')
             said.append(_schema_changed(connection, place, own, ("tenant",), to))

@@ -31,14 +31,16 @@ class SqlRegistry:
         self.place = place
         self._engine: AsyncEngine | None = None
         self._copy: tuple[AsyncEngine, Place] | None = None
+        self._owner: Place | None = None
 
-    async def open(self, *, replica: str = "") -> None:
+    async def open(self, *, replica: str = "", owner: str = "") -> None:
         """Ready. Raises `StoreError` where it cannot be, or where the role could see what is not its tenant's."""
         if self._engine is not None:
             return
         if self.place.path is not None:
             await asyncio.to_thread(sqlite_file.make_ready, self.place.path)
         self._engine = engines.engine(self.place)
+        self._owner = connecting.place(owner) if owner else None
         try:
             if self.place.path is None:
                 await engines.admit(self._engine, self.place)
@@ -70,7 +72,12 @@ class SqlRegistry:
             return [_tenant(row._asdict()) for row in rows]
 
     async def create(self, tenant: Tenant) -> None:
-        """It exists from now on. Raises `Conflict` where it did before."""
+        """It exists from now on, with a schema of its own where each has one. Raises `Conflict` where it did before."""
+        if self.place.per_tenant and self._owner is None:
+            raise StoreError(
+                f"Database {self.place.shown!r}: a new tenant needs a schema, which only the owner of the tables makes;"
+                " put that role's address in EMMA_DATABASE_OWNER"
+            )
         said = tenant.model_dump()
         row = {"tenant": said.pop("id"), **said}
         async with self.speaking(tenant.id, writes=True) as connection:
@@ -82,6 +89,8 @@ class SqlRegistry:
             )
             if kept.first() is None:
                 raise Conflict(f"Tenant {tenant.id!r} exists; choose another id")
+        if self.place.per_tenant:
+            await asyncio.to_thread(migrating.upgrade, self.place, self._owner, tenant=tenant.id)
 
     async def move(self, id: str, state: TenantState, *, was: Sequence[TenantState], at: str) -> Tenant:
         """The tenant in its new state. Raises `NotFound`, or `Conflict` where it was in none of the states `was`."""

@@ -128,13 +128,16 @@ def fit(form: Mapping[str, Any], address: str, *, per_tenant: bool) -> None:
             f"Database {address!r} was written by a newer Emma (revision {form['revision']}, this one knows up to"
             f" {REVISION}); upgrade emma-core"
         )
-    if form["per_tenant"] != per_tenant:
-        has, say = (
-            ("each tenant's tables apart", "add") if form["per_tenant"] else ("all tenants' tables in one", "drop")
-        )
-        raise StoreError(f"Database {address!r} keeps {has}; {say} ?schemas=per_tenant in its address")
+    lie(form["per_tenant"], address, per_tenant=per_tenant)
     if form["encoding"] != "UTF8":
         raise StoreError(f"Database {address!r} keeps text as {form['encoding']}; create it with ENCODING 'UTF8'")
+
+
+def lie(apart: bool, address: str, *, per_tenant: bool) -> None:
+    """The tables lie as the address says. Raises `StoreError` where they do not."""
+    if apart != per_tenant:
+        has, say = ("each tenant's tables apart", "add") if apart else ("all tenants' tables together", "drop")
+        raise StoreError(f"Database {address!r} keeps {has}; {say} ?schemas=per_tenant, or name another database")
 
 
 def grants(schema: str, tables: list[str], role: str) -> list[str]:
