@@ -44,7 +44,7 @@ class PostgresServer:
         self._settings = (f"fsync={'on' if fsync else 'off'}", *settings)
         self._numbers = itertools.count(1)
         self._templates: dict[str, str] = {}
-        made = [self._binary("initdb"), "-D", str(self.data), "-U", "postgres", "-A", "trust", "-E", "UTF8"]
+        made = [self.program("initdb"), "-D", str(self.data), "-U", "postgres", "-A", "trust", "-E", "UTF8"]
         self._process.run([*made, "--locale=C.UTF-8", "--no-sync", "--no-instructions"])
         self.start()
         self.execute(
@@ -64,7 +64,7 @@ class PostgresServer:
 
     def start(self) -> None:
         """It answers, after a stop or a kill too."""
-        command = [self._binary("postgres"), "-D", str(self.data), "-p", str(self.port), "-h", "127.0.0.1"]
+        command = [self.program("postgres"), "-D", str(self.data), "-p", str(self.port), "-h", "127.0.0.1"]
         for setting in ("unix_socket_directories=", "max_connections=200", *self._settings):
             command += ["-c", setting]
         self._process.start(command, ready=self._answers, seconds=60)
@@ -136,5 +136,6 @@ class PostgresServer:
         shutil.copytree(installed, copied, symlinks=True)
         return copied
 
-    def _binary(self, name: str) -> str:
+    def program(self, name: str) -> str:
+        """The path of one of PostgreSQL's programs."""
         return str(self._installed / "bin" / name)

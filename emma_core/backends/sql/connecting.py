@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,6 +63,9 @@ def place(address: str) -> Place:
         raise OperatorError(f"Database {shown!r}: no setting {unknown[0]!r}; there are {sorted((*_OWN, *_PASSED_ON))}")
     if said.get("schemas", "per_tenant") != "per_tenant":
         raise OperatorError(f"Database {shown!r}: schemas={said['schemas']!r}; write per_tenant, or leave it out")
+    for variable in ("PGHOSTADDR", "PGSERVICE"):  # libpq would follow them to another host than the address says
+        if os.environ.get(variable):
+            raise OperatorError(f"Variable {variable} would lead away from {shown!r}; unset it")
     password = {"password": unquote(parts.password)} if parts.password else {}
     where = {"host": host, "port": str(port), "dbname": name, "user": user, **password}
     rest = {key: value for key, value in said.items() if key in _PASSED_ON}

@@ -195,7 +195,7 @@ class Connections:
         async with connection.cursor(row_factory=dict_row) as cursor:
             role = await (await cursor.execute(row_security.ROLE.encode(), ())).fetchone()
             row_security.admit(role or {}, self.place.shown)
-            form = await (await cursor.execute(row_security.FORM.encode())).fetchone()
+            form = await (await cursor.execute(row_security.FORM.encode(), ())).fetchone()
             row_security.fit(form or {}, self.place.shown, per_tenant=self.place.per_tenant)
 
 
