@@ -46,6 +46,7 @@ class Progress:
         if self._task is not None:
             self._bar.advance(self._task)
 
+
 class Steps:
     """A bar for each thing that is done in turn, gone once all of it is over."""
 

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
 from azure.core.exceptions import AzureError, ClientAuthenticationError
+from azure.core.pipeline.transport import AioHttpTransport
 from azure.cosmos.aio import ContainerProxy, CosmosClient
 from azure.cosmos.exceptions import (
     CosmosBatchOperationError,
@@ -66,6 +67,7 @@ class Account:
         self.address = address
         self._client: CosmosClient | None = None
         self._credential: Any = None
+        self.closed = asyncio.Event()
         self._tokens: dict[str, dict[str, str]] = {}
         """By container and physical partition, the session token of the latest write or read."""
 
@@ -85,6 +87,7 @@ class Account:
             connection_timeout=5,
             read_timeout=15,
             enable_compact_utf8_item_writes=True,  # or text that is not ASCII would count up to six times
+            transport=AioHttpTransport(use_env_settings=self.address.tls),  # nothing on loopback goes by a proxy
         )
         try:
             await client.__aenter__()
@@ -93,10 +96,12 @@ class Account:
             await self._close_credential()
             raise self._told(error) from None
         self._client = client
+        self.closed.clear()
 
     async def close(self) -> None:
         """Nothing is held."""
         client, self._client = self._client, None
+        self.closed.set()
         self._tokens.clear()
         if client is not None:
             await client.close()

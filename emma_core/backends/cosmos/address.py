@@ -39,7 +39,7 @@ class Address:
 
 def read(text: str) -> Address:
     """The address that the text says. Raises `StoreError` where it says none, without what may be a secret."""
-    shown = text.partition("?")[0]
+    shown = re.sub(r"//[^/]*@", "//…@", text.partition("?")[0])
     try:
         parts = urlsplit(text)
         host, port = parts.hostname or "", parts.port
@@ -47,12 +47,12 @@ def read(text: str) -> Address:
     except ValueError:
         raise StoreError(f"Store address {shown!r} cannot be read; {_LIKE}") from None
     database = parts.path.strip("/")
+    if parts.username is not None:
+        raise StoreError(f"Store address {shown!r}: a key stands behind '?key='; {_LIKE}")
     if parts.scheme != "cosmos" or not host or not re.fullmatch(r"[A-Za-z0-9_-]{1,100}", database) or parts.fragment:
         raise StoreError(f"Store address {shown!r} names no database of a Cosmos account; {_LIKE}")
-    if parts.username is not None:
-        raise StoreError(f"Store address of {host!r}: a key stands behind `?key=`; {_LIKE}")
-    if odd := sorted(set(said) - {"key", "tls"}):
-        raise StoreError(f"Store address {shown!r}: no option is called {odd[0]!r}; there are ['key', 'tls']")
+    if set(said) - {"key", "tls"}:
+        raise StoreError(f"Store address {shown!r} has an option that is none; there are ['key', 'tls']")
     if (tls := said.get("tls", "on")) not in ("on", "off"):
         raise StoreError(f"Store address {shown!r}: tls={tls!r}; leave it out, or write 'tls=off' on loopback")
     if tls == "off" and host not in _LOOPBACK:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,7 @@ from azure.cosmos.aio import ContainerProxy
 
 from emma_core.backends.cosmos.account import Account, Throttled, Unanswered
 from emma_core.backends.cosmos.items import AUDIT
+from emma_core.errors import StoreError
 
 LOOK = 1.0
 """Seconds between two looks at the change feed."""
@@ -28,24 +30,39 @@ class Feed:
     def __init__(self, account: Account) -> None:
         self._account = account
         self._since = datetime.now(UTC) - BACK
-        self._token: str | None = None
+        self._pages: Any = None
 
     async def watch(self) -> AsyncGenerator[str, None]:
-        """The tenants whose trail grew: those of the last five minutes, then each soon after it did."""
-        while True:
+        """The tenants whose trail grew: those of the last five minutes, then each soon after it did.
+
+        It ends when the account is closed.
+        """
+        closed = self._account.closed
+        while not closed.is_set():
+            began = datetime.now(UTC)
+            grew: list[str] = []
             try:
-                grew = await self._account.ask(AUDIT, self._next, meter=self, again=True)
-            except (Throttled, Unanswered) as error:
+                grew = await self._account.ask(AUDIT, self._next, meter=self, again=False)
+                self._since = began - BACK
+            except StoreError as error:
+                if closed.is_set():
+                    return
+                if not isinstance(error, Throttled | Unanswered):
+                    raise
                 _LOG.warning("the change feed is not read for now: %s", error)
-                grew = []
+                self._pages = None
             for tenant in dict.fromkeys(grew):
                 yield tenant
-            await asyncio.sleep(LOOK)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(closed.wait(), LOOK)
 
     async def _next(self, proxy: ContainerProxy, options: dict[str, Any]) -> list[str]:
-        asked: dict[str, Any] = {"continuation": self._token} if self._token else {"start_time": self._since}
-        hook = options["response_hook"]
-        pages: Any = proxy.query_items_change_feed(max_item_count=100, response_hook=hook, **asked).by_page()
-        grew = [str(item["tenant"]) async for page in pages async for item in page if item.get("type") == "head"]
-        self._token = pages.continuation_token or self._token
+        if self._pages is None:
+            # one iterator is asked on and on: a token that began at a point in time cannot be taken up again (4.17)
+            hook = options["response_hook"]
+            feed = proxy.query_items_change_feed(max_item_count=100, start_time=self._since, response_hook=hook)
+            self._pages = feed.by_page()
+        grew: list[str] = []
+        async for page in self._pages:
+            grew += [str(item["tenant"]) async for item in page if item.get("type") == "head"]
         return grew

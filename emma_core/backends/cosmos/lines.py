@@ -57,8 +57,14 @@ class Lines:
         return [items.line_of(item, await self._bodies.of(item)) for item in found]
 
     async def young(self, sought: Sought) -> list[Item]:
-        """Those in `state`; from the very first where nobody says after which."""
+        """Those in `state`."""
         return await self.found(STATE, **self._asked(sought))
+
+    async def slipped_in(self, sought: Sought) -> list[Item]:
+        """Lines under number 1, where none can be: they must reach the verifier."""
+        if sought.after or sought.named:
+            return []
+        return await self.found(None, limit=sought.limit, upto=0)
 
     async def old(self, sought: Sought, moved: int, *, low: int = 0) -> list[Item]:
         """Those that were moved: past `low`, and up to the line `moved`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 
-from emma_core.backends import admission
+from emma_core.backends import admission, checked
 from emma_core.backends.cosmos import address, schema
 from emma_core.backends.cosmos.account import Account
 from emma_core.backends.cosmos.address import Address
@@ -53,7 +53,7 @@ class CosmosStore:
 
     def for_tenant(self, tenant: str) -> TenantStore:
         """The handle of one tenant. Raises `CallerError` for what can be no tenant's id."""
-        scope = Scope(self._account, admission.tenant_id(tenant))
+        scope = Scope(self._account, checked.tenant(tenant))
         return CosmosTenantStore(scope, self._tails, lambda: self._overflow, self._sizes)
 
     async def upgrade(self, owner: str = "") -> list[str]:

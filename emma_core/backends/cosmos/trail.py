@@ -13,7 +13,7 @@ import logging
 import random
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from emma_core.backends import admission
 from emma_core.backends.cosmos import items
@@ -41,7 +41,8 @@ class Sizes:
     kept: int = 200
     """So many lines stand in `state` before the oldest are moved."""
     part: int = 10_000
-    """Lines of one part: at most 20 GB, were each of them as large as an item may be."""
+    """Lines of one part: at most 20 GB, were each of them as large as an item may be. It is the same for every process
+    over a database, for a line's number tells its part; a release that changes it has to move lines."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,8 @@ class Tail:
 
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     stand: Stand | None = None
+    moved: int = 0
+    """Where old lines were last seen to end: a hint of where to look first."""
 
 
 class Trail:
@@ -161,8 +164,10 @@ class Trail:
         try:
             item = await self._scope.read(AUDIT, STATE, "head")
         except Refused:
+            self._tail.moved = 0
             return Stand(None, "", 0)
         head, moved = items.head_of(item)
+        self._tail.moved = moved
         return Stand(head, str(item["_etag"]), moved)
 
     def _head(self, head: Head, stand: Stand, moved: int | None = None) -> Operation:
@@ -210,29 +215,26 @@ class Trail:
             await self._scope.batch(AUDIT, part, batch)
 
     async def lines(self, sought: Sought) -> list[TrailLine]:
-        """The lines that are sought, wherever they lie.
-
-        Lines may be moved meanwhile: so what lies in `state` is read before the head that tells what does not.
-        """
+        """The lines that are sought, wherever they lie."""
         if not sought.limit:
             return []
-        if sought.newest_first:
-            young = await self._lines.young(sought)
-            moved = (await self.stand()).moved
-            found = [item for item in young if item["seq"] > moved]
-            if len(found) < sought.limit:
-                found += await self._lines.old(sought, moved)
-        else:
-            moved = (await self.stand()).moved
-            found = await self._lines.old(sought, moved)
-            if len(found) < sought.limit:
-                young = await self._lines.young(sought)
-                now = (await self.stand()).moved
-                found += await self._lines.old(sought, now, low=moved) if now > moved else []
-                # a line slipped in under the others must reach the verifier
-                found += [item for item in young if not moved < item["seq"] <= now]
-                found.sort(key=lambda item: int(item["seq"]))
+        if sought.newest_first or self._tail.moved <= sought.after:
+            return await self._lines.read(await self._from_the_end(sought))
+        moved = (await self.stand()).moved
+        found = await self._lines.slipped_in(sought) + await self._lines.old(sought, moved)
+        if (rest := sought.limit - len(found)) > 0:
+            found += await self._from_the_end(replace(sought, after=max(sought.after, moved), limit=rest))
         return await self._lines.read(found[: sought.limit])
+
+    async def _from_the_end(self, sought: Sought) -> list[Item]:
+        """Lines of `state`, then those that were moved: in this order, for they may be moved meanwhile."""
+        young = await self._lines.young(sought)
+        if sought.newest_first and len(young) >= sought.limit:
+            return young
+        moved = (await self.stand()).moved
+        found = [item for item in young if not 0 < item["seq"] <= moved] + await self._lines.old(sought, moved)
+        found.sort(key=lambda item: int(item["seq"]), reverse=sought.newest_first)
+        return found[: sought.limit]
 
     async def import_lines(self, lines: Sequence[TrailLine]) -> Head:
         """The trail goes on with these lines, byte by byte as they are; the new head."""
@@ -241,7 +243,9 @@ class Trail:
             stand = await self.stand()
             head = admission.following(lines, stand.head, self._scope.tenant)
             if head is None:
-                raise TrailError(f"Trail of tenant {self._scope.tenant!r} is empty, and there is no line to import")
+                raise CallerError(
+                    f"Trail of tenant {self._scope.tenant!r} is empty, and no line was given to begin it with"
+                )
             while stand.head is not None and stand.moved < stand.head.seq:
                 stand = await self._moved(stand)
             # nobody reads past the head's note, so they are there all at once when it says so

@@ -47,6 +47,8 @@ class CosmosFake:
         """True: every connection ends without an answer."""
         self.page = 1000
         """Items that a page of an answer has at most."""
+        self.charged = 0.0
+        """Request units of all requests on items, as this fake counts them."""
         self.requests: list[tuple[str, str, dict[str, str], str]] = []
         """Method, path, headers and body of every request on items, in order."""
         self.databases: dict[str, dict[str, Container]] = {}
@@ -60,6 +62,12 @@ class CosmosFake:
     def address(self, database: str, *, key: str = KEY) -> str:
         """As `EMMA_STORE` names a database of it."""
         return f"cosmos://127.0.0.1:{self.port}/{database}?key={urllib.parse.quote(key, safe='')}&tls=off"
+
+    def empty(self, like: str, name: str) -> None:
+        """A new database has containers like another's, and nothing in them."""
+        self.databases[name] = {}
+        for container in self.databases[like].values():
+            self._new_container(name, container.properties)
 
     def stop(self) -> None:
         """It is gone."""
@@ -99,6 +107,8 @@ class CosmosFake:
             self.lost -= 1
             return self._cut(request)
         headers.setdefault("x-ms-request-charge", "1")
+        if "/docs" in request.path:
+            self.charged += float(headers["x-ms-request-charge"])
         text = None if said is None else json.dumps(said)
         return web.Response(status=status, text=text, headers=headers, content_type="application/json")
 
@@ -114,7 +124,7 @@ class CosmosFake:
         date = request.headers.get("x-ms-date", "")
         text = f"{request.method.lower()}\n{kind}\n{'/'.join(link)}\n{date.lower()}\n\n"
         signed = base64.b64encode(hmac.new(base64.b64decode(KEY), text.encode(), hashlib.sha256).digest()).decode()
-        shown = urllib.parse.unquote(request.headers.get("authorization", "")).rpartition("sig=")[2]
+        shown = urllib.parse.unquote(request.headers.get("authorization", "")).partition("&sig=")[2]
         if not hmac.compare_digest(shown, signed):
             raise Status(401, "The input authorization token can't serve the request.")
 
