@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from emma_core import Extracted, Function, content_of, hookimpl
-from emma_mortgage import business_days, uli
+from emma_mortgage import business_days, county_limits, uli
 from emma_mortgage.amortization import read_negative_amortization
 from emma_mortgage.dates import read_dates
 from emma_mortgage.dti import read_dti
@@ -19,8 +19,8 @@ register_content = content_of(__file__, checkout="../../../rag_content/industry/
 
 @hookimpl
 def register_functions() -> Sequence[Function]:
-    """The functions that the rules on waiting periods and on identifiers call."""
-    return [business_days.FUNCTION, uli.FUNCTION]
+    """The functions that the rules on waiting periods, identifiers and county limits call."""
+    return [business_days.FUNCTION, county_limits.FUNCTION, uli.FUNCTION]
 
 
 @hookimpl

@@ -164,8 +164,8 @@ class LarReader:
     model: str | None = "mortgage.lar"
 
     def read(self, path: Path, facts: Mapping[str, object], *, edition: str | None) -> Table:
-        """Every field as the text that was filed; the sheet's are file facts. The filing year is the edition's, else
-        the sheet's calendar year."""
+        """Every field as the text that was filed; the sheet's are file facts. The filing year is the edition's, where
+        that is a year, else the sheet's calendar year."""
         first = _first(path)
         headed = len(first) != len(ROW) and not (first[0] == "2" and len(first) != len(SHEET))
         lines = read_lines(path, ROW, separator="|", headed=headed)
@@ -177,12 +177,13 @@ class LarReader:
             )
         sheet = dict(zip(SHEET, first, strict=True)) if whole else {}
         year = sheet.get("calendar_year")
+        named = edition if edition and edition.isdigit() else None
         problems = [_of_row(fault) for fault in lines.faults]
         if not whole:
             problems.insert(0, _of_sheet(first, headed=headed, decoded=lines.head is not None))
         return Table(
             batches=lines.batches,
-            file_facts={**{f"ts_{name}": sheet.get(name) for name in SHEET}, "filing_year": edition or year},
+            file_facts={**{f"ts_{name}": sheet.get(name) for name in SHEET}, "filing_year": named or year},
             headed=True,
             records=lines.records,
             problems=tuple(problems),
