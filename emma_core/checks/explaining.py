@@ -39,13 +39,11 @@ def weigh(rule: CompiledRule, facts: Mapping[str, Any], bench: Bench, tally: Tal
     named = facts.get(bench.table.key or "")
     record, key = facts[RECORD], None if named is None else str(named)
     if tally.full:
-        outcome = _outcome(rule, facts)
-        lifted = (
-            outcome == "failed"
-            and rule.rule.override_template is not None
-            and tally.lifting.lifts(rule, values_of(rule, facts), record, key, bench, lambda: _told(rule, facts))
-        )
-        tally.count(rule.rule.id, outcome, lifted=lifted)
+        outcome, state = _outcome(rule, facts), None
+        if outcome == "failed" and rule.rule.override_template is not None:
+            values = values_of(rule, facts)
+            state = tally.lifting.state(rule, values, (record, key), bench, lambda: _told(rule, facts)).state
+        tally.count(rule.rule.id, outcome, state=state)
         return
     finding = _told(rule, facts).model_copy(update={"record": record, "key": key})
     tally.add(tally.lifting.mark(finding, rule, values_of(rule, facts), bench))

@@ -77,31 +77,20 @@ class Lifting:
         """The finding with the state of its override, where it has one. `values`: all that the rule read."""
         if finding.outcome != "failed" or rule.rule.override_template is None:
             return finding
-        state = self._state(rule, values, finding.record, finding.key, bench, lambda: finding)
+        state = self.state(rule, values, (finding.record, finding.key), bench, lambda: finding)
         return finding.model_copy(update={"override": state})
 
-    def lifts(
+    def state(
         self,
         rule: CompiledRule,
         values: Mapping[str, Any],
-        record: int,
-        key: str | None,
-        bench: Bench,
-        told: Callable[[], Finding],
-    ) -> bool:
-        """Whether a failure that is not listed is lifted; where it is not, it is suggested all the same. `told`: asked
-        for its finding where that is the first of the rule."""
-        return self._state(rule, values, record, key, bench, told).state == "granted"
-
-    def _state(
-        self,
-        rule: CompiledRule,
-        values: Mapping[str, Any],
-        record: int | None,
-        key: str | None,
+        place: tuple[int | None, str | None],
         bench: Bench,
         told: Callable[[], Finding],
     ) -> OverrideState:
+        """How the lifting of a failure stands; where nobody has decided, it is suggested. `place`: its record and key;
+        `told`: asked for its finding where that is the first of the rule."""
+        record, key = place
         id = overrides.bind({"check": self._where(record, key, bench)}, rule, values)
         act = self._acts.get(id)
         if act is None or act.state == "expired":

@@ -9,6 +9,7 @@ from emma_core.checks.lifting import Lifting
 from emma_core.nouns import CheckEvent, Finding, Outcome, RuleCount, VerdictWord
 from emma_core.rules import CompiledRule
 
+_DECIDED = {"granted": "lifted", "refused": "refused"}
 TOGETHER = 1_000
 """How many findings are told with one event, more or less."""
 
@@ -52,18 +53,18 @@ class Tally:
         self.count(
             finding.rule,
             finding.outcome,
-            lifted=finding.override is not None and finding.override.state == "granted",
+            state=finding.override.state if finding.override else None,
         )
         if not self.full:
             self.tree.add(leaf(finding))
             self._waiting.append(finding)
 
-    def count(self, rule: str, outcome: Outcome, *, lifted: bool = False) -> None:
-        """One more of that outcome."""
+    def count(self, rule: str, outcome: Outcome, *, state: str | None = None) -> None:
+        """One more of that outcome. `state`: of its override, where it has one."""
         held = self._counts.setdefault(rule, {})
-        held[outcome] = held.get(outcome, 0) + 1
-        if lifted:
-            held["lifted"] = held.get("lifted", 0) + 1
+        for key in (outcome, _DECIDED.get(state or "")):
+            if key:
+                held[key] = held.get(key, 0) + 1
         self.found += 1
 
     def event(self) -> CheckEvent:

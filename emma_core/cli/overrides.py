@@ -9,13 +9,12 @@ import typer
 
 from emma_core.cli.options import ListFormat, OneFormat, RolesOption, TenantOption, UserOption, named, rule_ids
 from emma_core.errors import CallerError
-from emma_core.nouns import Override
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from emma_core.house import Desk
-    from emma_core.nouns import Decision, Docket
+    from emma_core.nouns import Decision, Docket, Override
 
 State = Literal["suggested", "granted", "refused", "expired"]
 OverrideId = Annotated[
@@ -167,6 +166,7 @@ async def _of_a_turn(desk: Desk, id: str) -> bool:
 def _told(made: Override | Decision) -> Iterator[RenderableType]:
     """What was decided, by whom, why, and what it changes."""
     from emma_core.cli.show import field, many
+    from emma_core.nouns import Override
 
     state = made.state if isinstance(made, Override) else made.decision
     until = f", until {made.expires_at[:10]}" if made.expires_at else ""

@@ -1,6 +1,9 @@
 "use strict";
 const form = document.getElementById("filter");
-const [words, edit, outcome, record] = ["words", "edit", "outcome", "record"].map((id) => document.getElementById(id));
+const inputs = Object.fromEntries(
+  ["words", "edit", "weight", "field", "record"].map((id) => [id, document.getElementById(id)])
+);
+const { words, edit, weight, field, record } = inputs;
 const shown = document.getElementById("shown");
 const rows = Array.from(document.querySelectorAll("#findings tbody tr"));
 const texts = rows.map((row) => row.textContent.toLowerCase());
@@ -12,7 +15,8 @@ function filter() {
   rows.forEach((row, place) => {
     const fits =
       (!edit.value || row.dataset.edit === edit.value) &&
-      (!outcome.value || row.dataset.outcome === outcome.value) &&
+      (!weight.value || row.dataset.weight === weight.value) &&
+      (!field.value || row.dataset.field.split(" ").includes(field.value)) &&
       (!wanted || row.dataset.record === wanted) &&
       sought.every((word) => texts[place].includes(word));
     row.hidden = !fits;
@@ -24,7 +28,7 @@ function filter() {
 function pick(event) {
   const bar = event.target.closest("[data-fill]");
   if (!bar || (event.type === "keydown" && event.key !== "Enter")) return;
-  (bar.dataset.fill === "edit" ? edit : words).value = bar.dataset.value;
+  inputs[bar.dataset.fill].value = bar.dataset.value;
   filter();
   form.scrollIntoView({ behavior: "smooth" });
 }

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from emma_core import canonical
+from emma_core.cli import reports
 from emma_core.errors import CallerError
 from emma_core.nouns import Finding, Report
 
@@ -153,21 +154,27 @@ class _Text:
     def __init__(self, file: Any) -> None:
         self._file = file
         self._findings: list[Finding] = []
+        self._whole: list[Finding] = []
 
     def add(self, findings: Sequence[Finding]) -> None:
-        self._findings += findings[: max(0, 100 - len(self._findings))]
+        # what holds for the whole file comes last, and is few; it is kept for itself, so that many rows do not hide it
+        for each in findings:
+            held = self._whole if each.record is None else self._findings
+            if len(held) < reports.SHOWN:
+                held.append(each)
 
     def end(self, report: Report) -> None:
         from rich.console import Console
 
-        from emma_core.cli import reports, show
+        from emma_core.cli import show
 
+        told = [*self._findings, *self._whole]
         if isinstance(self._file, _Stdout):
-            reports.whole(show.screen(), report, self._findings)
+            reports.whole(show.screen(), report, told)
             return
         text = io.StringIO()
         plain = Console(file=text, width=120, highlight=False, markup=False, emoji=False)
-        reports.whole(plain, report, self._findings)
+        reports.whole(plain, report, told)
         self._file.write(text.getvalue().encode())
 
 

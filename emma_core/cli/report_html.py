@@ -5,19 +5,19 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from string import Template
 
-from emma_core.cli.reports import by_severity, where
+from emma_core.cli.reports import by_severity, offers, standing, where
 from emma_core.cli.show import many, value, visible
 from emma_core.cli.turns import VERDICTS
 from emma_core.nouns import Finding, Report, RuleCount
 
 MOST = 5_000
 """How many findings a page holds: a browser can still filter them at once."""
-_EDITS, _FIELDS = 25, 20
+_EDITS, _FIELDS = 40, 30
 _LINE, _LEFT, _WIDE = 22, 190, 520
 _HERE = Path(__file__).parent
 
@@ -51,12 +51,16 @@ class Page:
             about=_about(report),
             cards=_cards(report),
             by_edit=_by_edit(report.counts),
-            by_field=_bars("Failures by field", [(*pair, "", "words") for pair in self._fields.most_common(_FIELDS)]),
-            counts="\n".join(map(_count, report.counts)) or _empty(6, "every rule holds"),
+            by_field=_bars(
+                "Failures by field", [(name, {"": count}, "field") for name, count in self._fields.most_common(_FIELDS)]
+            ),
+            counts="\n".join(map(_count, report.counts)) or _empty(7, "every rule holds"),
             listed=self._listed(report),
             edits=_options(each.citation for each in report.counts),
-            outcomes=_options(sorted({each.outcome for each in self._held})),
+            weights=_options(word for word in _WEIGHTS if word in set(map(_weight, self._held))),
+            fields=_options(sorted({name for each in self._held for name in each.fields or ()})),
             rows="\n".join(map(_row, self._held)) or _empty(6, "nothing was found"),
+            offer=_offer(report),
             trail=_text(f"Sealed as #{report.trail.seq}, {report.trail.hash}." if report.trail else "Not sealed."),
             script=script,
             script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
@@ -99,73 +103,119 @@ def _about(report: Report) -> str:
 def _cards(report: Report) -> str:
     found = list(by_severity(report.counts)) or [("found", 0, 0)]
     return "".join(
-        f'<div class="card"><b>{total:,}</b>{_text(words)}<br><span class="soft">{many(rules, "rule")}</span></div>'
+        f'<button type="button" class="card" data-fill="weight" data-value="{_text(words)}"><b>{total:,}</b>'
+        f'{_text(words)}<br><span class="soft">{many(rules, "rule")}</span></button>'
         for words, total, rules in found
     )
 
 
+def _offer(report: Report) -> str:
+    """Who may lift what, and the command that does."""
+    said = [f"<p>{_text(who)}</p><pre>{_text(' '.join(parts))}</pre>" for who, parts in offers(report)]
+    return f"<section><h2>What may be lifted</h2>{''.join(said)}</section>" if said else ""
+
+
 def _by_edit(counts: Sequence[RuleCount]) -> str:
-    failed = sorted((each for each in counts if each.failed), key=lambda each: -each.failed)[:_EDITS]
-    return _bars(
-        "Failures by edit",
-        [(each.citation, each.failed, "lift" if each.liftable else "fixed", "edit") for each in failed],
-    )
+    """What nobody may lift comes first, then what fails most; of each bar what is lifted and refused stands apart."""
+    failed = sorted((each for each in counts if each.failed), key=lambda each: (each.liftable, -each.failed))[:_EDITS]
+    return _bars("Failures by edit", [(each.citation, _parts(each), "edit") for each in failed])
 
 
-def _bars(title: str, bars: Sequence[tuple[str, int, str, str]]) -> str:
-    """A bar for each name, the longest as wide as there is room."""
+def _parts(count: RuleCount) -> dict[str, int]:
+    if not count.liftable:
+        return {"fixed": count.failed}
+    waiting = count.failed - count.lifted - count.refused
+    return {"lift": waiting, "fixed": count.refused, "lifted": count.lifted}
+
+
+def _bars(title: str, bars: Sequence[tuple[str, Mapping[str, int], str]]) -> str:
+    """A bar for each name, of parts by their style; the longest as wide as there is room."""
     if not bars:
         return '<p class="soft">None.</p>'
-    most = max(count for _, count, _, _ in bars)
+    most = max(sum(parts.values()) for _, parts, _ in bars)
     drawn = []
-    for place, (name, count, kind, fills) in enumerate(bars):
-        top = place * _LINE
-        wide = max(2, round((_WIDE - _LEFT - 70) * count / most))
-        short = name if len(name) <= 26 else f"{name[:25]}…"
+    for place, (name, parts, fills) in enumerate(bars):
+        top, count, left = place * _LINE, sum(parts.values()), float(_LEFT)
         named = _text(name)
+        short = name if len(name) <= 26 else f"{name[:25]}…"
         drawn += [
             f'<g tabindex="0" role="button" data-fill="{fills}" data-value="{named}" aria-label="{named}: {count:,}">',
             f'<text x="{_LEFT - 8}" y="{top + 15}" text-anchor="end">{_text(short)}</text>',
-            f'<rect class="{kind}" x="{_LEFT}" y="{top + 3}" width="{wide}" height="{_LINE - 6}" rx="2"></rect>',
-            f'<text x="{_LEFT + wide + 6}" y="{top + 15}">{count:,}</text></g>',
         ]
+        for style, part in parts.items():
+            wide = max(2.0, (_WIDE - _LEFT - 70) * part / most) if part else 0.0
+            drawn.append(f'<rect class="{style}" x="{left:.1f}" y="{top + 3}" width="{wide:.1f}" height="16"></rect>')
+            left += wide
+        drawn.append(f'<text x="{left + 6:.1f}" y="{top + 15}">{count:,}</text></g>')
     high = len(bars) * _LINE + 4
     return f'<svg viewBox="0 0 {_WIDE} {high}" role="group" aria-label="{_text(title)}">{"".join(drawn)}</svg>'
 
 
 def _count(each: RuleCount) -> str:
-    weight = each.severity + (", may be lifted" if each.liftable else "") + ("" if each.mandatory else ", advisory")
+    weight = each.severity + ("" if each.mandatory else ", advisory")
+    lift = standing(each) or ("nobody may lift" if each.failed and each.severity == "error" else "")
     numbers = "".join(f'<td class="number">{count:,}</td>' for count in (each.failed, each.undetermined, each.broken))
     return (
-        f"<tr><td>{_text(each.citation)}</td><td>{_text(each.title)}<br><code>{_text(each.rule)}</code></td>"
-        f"<td>{_text(weight)}</td>{numbers}</tr>"
+        f'<tr><td class="edit">{_text(each.citation)}</td><td>{_text(each.title)}<br>'
+        f"<code>{_text(each.rule)}</code></td><td>{_text(weight)}</td><td>{_text(lift)}</td>{numbers}</tr>"
     )
+
+
+_WEIGHTS = {
+    "broken": "error",
+    "error, nobody may lift": "error",
+    "error, may be lifted": "lift",
+    "error, refused": "error",
+    "warning": "lift",
+    "info": "soft",
+    "lifted": "soft",
+    "unknown": "undetermined",
+}
+"""What a finding weighs, in the words of the summary, each with its style."""
+
+
+def _weight(finding: Finding) -> str:
+    if finding.outcome != "failed":
+        return "unknown" if finding.outcome == "undetermined" else "broken"
+    state = finding.override.state if finding.override else None
+    if state == "granted":
+        return "lifted"
+    if finding.severity != "error":
+        return finding.severity
+    return "error, refused" if state == "refused" else "error, may be lifted" if state else "error, nobody may lift"
 
 
 def _row(finding: Finding) -> str:
     compared = "<br>".join(
         f"<code>{_text(name)} = {_text(value(each))}</code>" for name, each in (finding.values or {}).items()
     )
-    mend = [finding.suggestion.text] if finding.suggestion and finding.suggestion.text else []
-    mend += [f"would pass: {finding.would_pass}"] if finding.would_pass else []
-    mend += [_lifting(finding)] if finding.override else []
+    mend = [_text(finding.suggestion.text)] if finding.suggestion and finding.suggestion.text else []
+    if finding.would_pass:
+        mend.append(f'<span class="soft">would pass:</span> <code>{_text(finding.would_pass)}</code>')
     key = f'<br><span class="soft">{_text(finding.key)}</span>' if finding.key else ""
+    weight, citation = _weight(finding), _text(finding.source.citation)
     record = "" if finding.record is None else finding.record
-    style = finding.outcome if finding.outcome == "undetermined" else finding.severity
-    return (
-        f'<tr data-edit="{_text(finding.source.citation)}" data-outcome="{finding.outcome}" data-record="{record}">'
-        f'<td class="number">{_text(where(finding))}</td><td>{_text(finding.source.citation)}</td>'
-        f'<td class="{style}">{finding.outcome}</td><td>{_text(finding.message)}{key}</td>'
-        f"<td>{compared}</td><td>{'<br>'.join(map(_text, mend))}</td></tr>"
+    fields = _text(" ".join(finding.fields or ()))
+    cells = (
+        ("Record", "number", _text(where(finding))),
+        ("Edit", "edit", citation),
+        ("Weight", _WEIGHTS[weight], f"{weight}{_lifting(finding)}"),
+        ("Finding", "", f"{_text(finding.message)}{key}"),
+        ("Values", "", compared),
+        ("Mend", "", "<br>".join(mend)),
     )
+    told = "".join(f'<td class="{style}" data-name="{name}">{said}</td>' for name, style, said in cells)
+    asked = f'data-edit="{citation}" data-weight="{weight}" data-record="{record}" data-field="{fields}"'
+    return f"<tr {asked}>{told}</tr>"
 
 
 def _lifting(finding: Finding) -> str:
-    """How the lifting of a finding stands."""
+    """Who decided on the override of a finding, or its id."""
     if finding.override is None:
         return ""
-    by = f" by {finding.override.granted_by}" if finding.override.granted_by else ""
-    return f"override {finding.override.state}{by}"
+    state, by = finding.override.state, finding.override.granted_by
+    said = f"{state} by {by}" if by else f"override {finding.override.id[:12]}"
+    return f'<br><span class="soft" title="{finding.override.id}">{_text(said)}</span>'
 
 
 def _options(words: Iterable[str]) -> str:

@@ -11,14 +11,14 @@ from emma_core.cli.show import Fitted, field, many, table, value, visible
 from emma_core.cli.turns import VERDICTS, command
 from emma_core.nouns import Docket, Finding, Report, RuleCount
 
-_SHOWN = 20
-"""How many findings a screen shows; a file holds them all."""
+SHOWN = 20
+"""How many findings on records a screen shows, and how many on the whole file; a file holds them all."""
 
 
 def whole(console: Console, report: Report, findings: Sequence[Finding]) -> None:
-    """The first findings and the summary stand on the screen."""
+    """These findings and the summary stand on the screen."""
     if findings:
-        rows = [(where(each), each.source.citation, _said(each)) for each in findings[:_SHOWN]]
+        rows = [(where(each), each.source.citation, _said(each)) for each in findings]
         columns = (("Record", {"no_wrap": True}), ("Edit", {"no_wrap": True}), ("Finding", {"ratio": 1}))
         console.print(table(*columns, rows=rows))
         if report.found > len(rows):
@@ -50,6 +50,7 @@ def by_severity(counts: Iterable[RuleCount]) -> Iterator[tuple[str, int, int]]:
         ("warning", [(each, _open(each)) for each in counts if each.severity == "warning"]),
         ("info", [(each, _open(each)) for each in counts if each.severity == "info"]),
         ("lifted", [(each, each.lifted) for each in counts]),
+        ("error, refused", [(each, each.refused) for each in counts]),
         ("unknown", [(each, each.undetermined) for each in counts]),
     )
     for words, found in kinds:
@@ -62,7 +63,7 @@ def _is(count: RuleCount, severity: str, *, liftable: bool) -> bool:
 
 
 def _open(count: RuleCount) -> int:
-    return count.failed - count.lifted
+    return count.failed - count.lifted - count.refused
 
 
 def _counts(counts: Sequence[RuleCount]) -> Fitted:
@@ -71,22 +72,24 @@ def _counts(counts: Sequence[RuleCount]) -> Fitted:
         word = each.severity if each.weighs else "broken" if each.broken else "lifted" if each.lifted else "unknown"
         style = "red" if each.broken or (each.failed and not each.liftable) else "yellow" if word != "lifted" else ""
         total = each.failed + each.undetermined + each.broken
-        lift = _lift(each)
+        lift = standing(each)
         rows.append((each.citation, Text(word, style), f"{total:,}", each.title, lift))
     columns = (("Edit", {"no_wrap": True}), ("", {"no_wrap": True}), ("Times", {"justify": "right"}))
     return table(*columns, ("Rule", {"ratio": 1}), ("", {"no_wrap": True}), rows=rows)
 
 
-def _lift(count: RuleCount) -> str:
+def standing(count: RuleCount) -> str:
+    """How the lifting of a rule's failures stands."""
     if not count.liftable or not count.failed:
         return ""
-    if not count.weighs:
-        return "all lifted"
-    return f"{count.lifted:,} lifted" if count.lifted else "may be lifted"
+    decided = {"lifted": count.lifted, "refused": count.refused}
+    if count.failed in decided.values():
+        return "all lifted" if count.lifted else "all refused"
+    return ", ".join(f"{so:,} {words}" for words, so in decided.items() if so) or "may be lifted"
 
 
-def _offer(report: Report) -> Iterator[RenderableType]:
-    """Who may lift what, and the command that does."""
+def offers(report: Report) -> Iterator[tuple[str, list[str]]]:
+    """For each template, who may lift what under it, and the parts of the command that does."""
     by_template: dict[str, list[Docket]] = {}
     for each in report.overrides:
         by_template.setdefault(each.template, []).append(each)
@@ -96,8 +99,8 @@ def _offer(report: Report) -> Iterator[RenderableType]:
         who = f"{first.title}: {may} may grant {many(total, 'finding')} of {many(len(dockets), 'rule')}:"
         fields = ["--reason '…'" if name == "reason" else f"--field {name}='…'" for name in first.requires]
         rule = f"--rule {first.rule.rpartition('.')[2] if len(dockets) == 1 else 'RULE'}"
-        parts = (f"emma overrides grant --report {report.id[:14]}", rule, "--as NAME", f"--role {first.granted_by[0]}")
-        yield field("Override", who, *command(*parts, *fields))
+        start = f"emma overrides grant --report {report.id[:14]}"
+        yield who, [start, rule, "--as NAME", f"--role {first.granted_by[0]}", *fields]
 
 
 def _fields(report: Report) -> Iterator[RenderableType]:
@@ -112,7 +115,7 @@ def _fields(report: Report) -> Iterator[RenderableType]:
         yield field("Stopped", said, style="red")
     style, meaning = VERDICTS[report.verdict]
     yield field("Verdict", Text(report.verdict, f"bold {style}").append(f": {meaning}", "not bold"))
-    yield from _offer(report)
+    yield from (field("Override", who, *command(*parts)) for who, parts in offers(report))
     if report.trail is not None:
         yield field("Trail", f"#{report.trail.seq} {report.trail.kind} {report.trail.hash[:12]}", style="dim")
 

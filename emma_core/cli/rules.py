@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,8 +14,9 @@ from emma_core.cli.options import AsOfOption, FactsOption, ListFormat, OneFormat
 from emma_core.errors import NotFound
 
 if TYPE_CHECKING:
+    from emma_core.nouns import Finding
     from emma_core.packs import Packs
-    from emma_core.rules import CompiledRule, CompiledRuleSet, LeafReport
+    from emma_core.rules import CompiledRule, CompiledRuleSet, PartReport
 
 EngineNames = Annotated[
     list[str] | None, typer.Option("--engine", metavar="NAME", help="On this engine; repeat it for several.")
@@ -126,7 +127,8 @@ def test(
 
 @app.command()
 def explain(id: RuleId, facts: FactsOption = None, as_of: AsOfOption = None, format: OneFormat = "text") -> None:
-    """Hold given facts against one rule, and tell what decided it; exits 0 whatever came out.
+    """Hold given facts against one rule, and tell what each part of it comes to and which decide; exits 0 whatever
+    came out. A rule on whole files takes its records under "rows".
 
     In JSON: the finding, or null where the rule's `when` is FALSE.
 
@@ -134,7 +136,6 @@ def explain(id: RuleId, facts: FactsOption = None, as_of: AsOfOption = None, for
 
         emma rules explain mortgage.lender_policy.dti_max --facts '{"dti": 0.47}'
     """
-    from emma_core import facts as gathered
     from emma_core import packs, rules
     from emma_core.cli import show
 
@@ -142,15 +143,13 @@ def explain(id: RuleId, facts: FactsOption = None, as_of: AsOfOption = None, for
     rule = installed.rule(id)
     ruleset = next(each for each, one in _all(installed, id) if one is rule)
     day = options.day(as_of) or date.today()
-    given = gathered.given({ruleset.ruleset.facts: ruleset.facts}, options.facts(facts))
-    values, basis = gathered.of_model(given, ruleset.ruleset.facts)
-    finding = rules.judge(rule, {"as_of": day, **values}, basis=basis, as_of=day)
+    values, finding = _judged(rule, ruleset, options.facts(facts), day)
     if format == "json":
         show.data(finding and finding.plain())
         return
     console = show.screen()
-    rows = [_leaf(each) for each in rules.explain_tree(rule, {"as_of": day, **values})]
-    console.print(show.table("Decides", "Key", ("Leaf", {"ratio": 2}), "Comes to", ("With", {"ratio": 1}), rows=rows))
+    rows = [_part(each) for each in rules.explain_tree(rule, values)]
+    console.print(show.table("", "Comes to", ("Part", {"ratio": 2}), ("With", {"ratio": 1}), rows=rows))
     console.print()
     if not rules.in_force(rule, day):
         console.print(show.field("Not in force", f"on {day}; a turn at that day leaves it out"))
@@ -159,6 +158,24 @@ def explain(id: RuleId, facts: FactsOption = None, as_of: AsOfOption = None, for
         console.print(show.field("Message", finding.message))
     if finding and finding.would_pass:
         console.print(show.field("Would pass", finding.would_pass))
+    if finding and finding.suggestion and finding.suggestion.text:
+        console.print(show.field("Else", finding.suggestion.text))
+
+
+def _judged(
+    rule: CompiledRule, ruleset: CompiledRuleSet, said: Mapping[str, Any], day: date
+) -> tuple[Mapping[str, Any], Finding | None]:
+    """The typed facts, with the records of a file among them, and what the rule says of them."""
+    from emma_core import facts, rules
+
+    if rule.of_file:
+        values = {"as_of": day, **rules.read_example(said, ruleset.facts, of_file=True)}
+        basis: dict[str, Any] = dict.fromkeys(rule.specs, "given")
+        return values, rules.judge(rule, values, basis=basis, as_of=day, rows=values[rules.ROWS])
+    given = facts.given({ruleset.ruleset.facts: ruleset.facts}, said)
+    known, bases = facts.of_model(given, ruleset.ruleset.facts)
+    values = {"as_of": day, **known}
+    return values, rules.judge(rule, values, basis=bases, as_of=day)
 
 
 def _all(found: Packs, pattern: str) -> Iterator[tuple[CompiledRuleSet, CompiledRule]]:
@@ -205,9 +222,14 @@ def _weight(rule: CompiledRule) -> str:
     return rule.rule.severity if rule.rule.mandatory else f"{rule.rule.severity}, advisory"
 
 
-def _leaf(leaf: LeafReport) -> tuple[str, ...]:
+_JOINED = {"and": "all of", "or": "any of", "not": "not", "same": "both or neither of"}
+
+
+def _part(part: PartReport) -> tuple[str, ...]:
     from emma_core.cli import show
 
-    outcome = {True: "TRUE", False: "FALSE", None: "NULL"}[leaf.outcome]
-    values = [f"{name} = {'unknown' if said is None else show.value(said)}" for name, said in leaf.values.items()]
-    return "→" if leaf.decides else "", leaf.key, leaf.text, outcome, "\n".join(values)
+    outcome = {True: "TRUE", False: "FALSE", None: "NULL"}[part.outcome]
+    values = [f"{name} = {'unknown' if said is None else show.value(said)}" for name, said in part.values.items()]
+    said = part.text if part.kind == "leaf" else _JOINED[part.kind]
+    said = f"{part.key}: {said}" if part.depth == 0 else f"{'  ' * part.depth}{said}"
+    return "→" if part.decides else "", outcome, said, "\n".join(values)

@@ -25,6 +25,8 @@ class RuleCount(Noun):
     failed: int = 0
     lifted: int = 0
     """How many of those that failed a person has lifted; they weigh no more."""
+    refused: int = 0
+    """How many of those that failed a person has refused to lift."""
     undetermined: int = 0
     broken: int = 0
 

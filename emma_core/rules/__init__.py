@@ -1,11 +1,12 @@
 """Read rules as SQL predicates over declared facts, and hold facts against them."""
 
 from emma_core.rules.aggregates import ROWS, Rows, Totals
+from emma_core.rules.anatomy import PartReport, explain_tree
 from emma_core.rules.builtins import BUILTINS
 from emma_core.rules.examples import read_example
 from emma_core.rules.functions import Function, check_function
 from emma_core.rules.generated import Panel
-from emma_core.rules.judging import LeafReport, duplicates, explain_tree, in_force, judge, outcome
+from emma_core.rules.judging import duplicates, in_force, judge, outcome
 from emma_core.rules.language import parse
 from emma_core.rules.mistakes import LanguageError
 from emma_core.rules.mutations import Mutant, Mutation, mutation
@@ -24,11 +25,11 @@ __all__ = [
     "Digits",
     "Function",
     "LanguageError",
-    "LeafReport",
     "Mutant",
     "Mutation",
     "Node",
     "Panel",
+    "PartReport",
     "Rows",
     "Totals",
     "Unique",

@@ -127,7 +127,8 @@ def _changes(part: Outline, facts: Mapping[str, Any], *, wanted: bool) -> list[s
         return _changes(part.parts[0], facts, wanted=not wanted)
     ways = [_changes(each, facts, wanted=wanted) for each in part.parts]
     if (part.kind == "or") == wanted:
-        return min((way for way in ways if way is not None), key=len, default=None)
+        # the fewest changes; among as few the last: exceptions and guards are written before the norm
+        return min((way for way in reversed(ways) if way is not None), key=len, default=None)
     joined: list[str] = []
     for way in ways:
         if way is None:
@@ -148,6 +149,8 @@ def _change(node: Node, *, wanted: bool) -> str | None:
             return f"{subject.text} IS {'NOT ' if negated == wanted else ''}NULL"
         case tree.Name(name=name):
             return name if wanted else f"NOT {name}"
+        case tree.Call(text=text) if wanted:
+            return text
     return None
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -19,23 +18,6 @@ from emma_core.rules.rulesets import CompiledRule, outcome_of
 _ASSERTED = ("extracted", "remembered")
 CLASSES: Mapping[str, type] = {"text": str, "number": Decimal, "date": date, "bool": bool, "list": tuple}
 """What a fact of each type is in Python."""
-
-
-@dataclass(frozen=True)
-class LeafReport:
-    """One leaf of a rule under facts, for people."""
-
-    key: str
-    """`when` or `require`."""
-    text: str
-    outcome: bool | None
-    """TRUE, FALSE, or None for NULL."""
-    values: Mapping[str, Value | None]
-    """The facts in it; None where nobody has said."""
-    decides: bool
-    """Whether it is among those that decided the outcome."""
-    line: int
-    column: int
 
 
 def in_force(rule: CompiledRule, as_of: date) -> bool:
@@ -87,25 +69,6 @@ def duplicates(rule: CompiledRule, facts: Mapping[str, Any], rows: Rows) -> tupl
     emit = [closures.emit(part, rule.functions, rule.tables) for part in node.subjects]
     where = None if node.where is None else closures.emit(node.where, rule.functions, rule.tables)
     return tuple(alike(emit, where, {**facts, ROWS: rows}))
-
-
-def explain_tree(rule: CompiledRule, facts: Mapping[str, Any]) -> tuple[LeafReport, ...]:
-    """Every leaf of the rule under typed facts, in the order of the text, and which of them decide."""
-    _, seen = explain.deciding(rule.whole, facts)
-    decided = {id(each.leaf) for each in seen}
-    required = {id(each.leaf) for each in explain.leaves(rule.required, facts)}
-    return tuple(
-        LeafReport(
-            key="require" if id(each.leaf) in required else "when",
-            text=each.leaf.node.text,
-            outcome=each.outcome,
-            values={name: facts.get(name) for name in each.leaf.names} | _totals((each,), facts),
-            decides=id(each.leaf) in decided,
-            line=each.leaf.node.place.line,
-            column=each.leaf.node.place.column,
-        )
-        for each in explain.leaves(rule.whole, facts)
-    )
 
 
 def _finding(

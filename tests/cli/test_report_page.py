@@ -16,10 +16,15 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture
 def page(emma, tmp_path) -> Iterator[Page]:
-    """The report of three loans, opened from disk; whatever the page complains of fails the test."""
+    """The report of some loans, two of which somebody lifted, opened from disk; a complaint of it fails the test."""
     loans = tmp_path / "loans.csv"
     loans.write_text("id,dti,reserves_months\na,0.40,3\nb,0.47,2\nc,0.48,0\nd,<b>,1\n")
-    emma("check", str(loans), "--rules", "mortgage/lender_policy", "--format", "html", "--out", "report.html")
+    check = ("check", str(loans), "--rules", "mortgage/lender_policy", "--as", "ana")
+    emma(*check, "--limit", "0")
+    may = ("--as", "sam", "--role", "mortgage.senior_underwriter", "--reason", "r", "--field", "compensating_factors=c")
+    emma("overrides", "grant", "--rule", "dti_max", *may)
+    loans.write_text(loans.read_text() + "e,0.49,1\n")
+    emma(*check, "--format", "html", "--out", "report.html")
     complaints: list[str] = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
@@ -65,3 +70,33 @@ def test_a_bar_of_a_chart_filters_by_its_edit(page: Page) -> None:
 
 def test_what_a_file_says_is_shown_and_never_run(page: Page) -> None:
     assert page.locator("#findings b").count() == 0
+
+
+def test_what_somebody_lifted_is_told_and_found_by_its_weight(page: Page) -> None:
+    page.select_option("#weight", "lifted")
+    lifted = page.locator("#findings tbody tr:visible")
+
+    assert lifted.count() == 2
+    assert all("granted by sam" in said for said in lifted.all_inner_texts())
+    page.select_option("#weight", "error, may be lifted")
+    assert "override" in page.locator("#findings tbody tr:visible").first.inner_text()
+    assert "emma overrides grant --report k-" in page.inner_text("pre")
+
+
+def test_a_card_and_a_bar_of_a_field_filter_too(page: Page) -> None:
+    every = visible_rows(page)
+
+    page.locator(".card").first.click()
+    assert 0 < visible_rows(page) < every
+    page.locator("button[type=reset]").click()
+    page.locator("[data-fill=field]").first.click()
+
+    assert page.locator("#field").input_value() == "dti"
+    assert 0 < visible_rows(page) <= every
+
+
+@pytest.mark.parametrize("width", [400, 1280])
+def test_the_page_fits_its_window(page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+
+    assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -80,6 +80,26 @@ def test_an_explanation_names_the_leaves_that_decide(emma):
     assert plain["would_pass"] == "reserves_months >= 2"
 
 
+def test_an_explanation_of_a_register_edit_shows_every_part_with_its_values_and_what_would_mend_it(emma):
+    said = emma("rules", "explain", "mortgage.hmda.v634", "--facts", '{"co_app_eth_1": "5", "co_app_eth_basis": "3"}')
+
+    lines = [" ".join(line.split()) for line in said.out.splitlines()]
+    assert "→ FALSE require: both or neither of" in lines
+    assert "→ TRUE co_app_eth_1 = '5' co_app_eth_1 = 5" in lines
+    assert "→ FALSE co_app_eth_basis = '4' co_app_eth_basis = 3" in lines
+    assert any(line.startswith("Else File 5 and 4") for line in lines)
+
+
+def test_an_explanation_of_a_rule_on_files_takes_its_records_and_shows_what_they_come_to(emma):
+    rows = [{"action_taken": "1"}, *[{"action_taken": "3"}] * 5]
+
+    said = emma("rules", "explain", "mortgage.hmda.q638", "--facts", json.dumps({"rows": rows}))
+
+    assert "failed" in said.out
+    assert "action_taken = '1') = 1" in " ".join(said.out.split())
+    assert emma("rules", "explain", "mortgage.hmda.q638", "--facts", '{"rows": [{"acton_taken": "1"}]}').code == 2
+
+
 def test_an_explanation_says_where_a_guard_keeps_a_rule_silent_and_where_its_day_is_over(emma):
     rule = ("rules", "explain", "mortgage.qualified_mortgage.dti_43", "--facts", '{"loan_type": "fha", "dti": 0.5}')
 

@@ -127,8 +127,9 @@ def test_a_guard_excuses_only_where_it_is_false(
         ("dti <= 0.4 AND debt <= 3", {"dti": 1, "debt": 2}, ("dti",), "dti <= 0.4"),
         ("dti <= 0.4 AND debt <= 3", {"dti": 1}, ("dti",), "dti <= 0.4 AND debt <= 3"),
         ("(dti < 0.4 AND debt < 3) OR verified", {"dti": 1, "debt": 4, "verified": False}, None, "verified"),
-        ("dti < 0.4 OR verified", {"dti": 1, "verified": False}, ("dti", "verified"), "dti < 0.4"),
-        ("starts_with(zip, '9')", {"zip": "1"}, ("zip",), None),
+        ("dti < 0.4 OR verified", {"dti": 1, "verified": False}, ("dti", "verified"), "verified"),
+        ("starts_with(zip, '9')", {"zip": "1"}, ("zip",), "starts_with(zip, '9')"),
+        ("NOT starts_with(zip, '1')", {"zip": "1"}, ("zip",), None),
         ("verified = jumbo", {"verified": True, "jumbo": False}, ("verified", "jumbo"), None),
     ],
 )
@@ -206,13 +207,36 @@ def test_every_leaf_is_told_with_its_values_and_whether_it_decides(make_rule: Ma
         "dti <= 0.45\nOR verified", when="jumbo", passes=passes, fails={**passes, "dti": 1, "verified": False}
     )
     told = explain_tree(rule, {"jumbo": True, "dti": Decimal("0.4")})
-    assert [(leaf.key, leaf.text, leaf.outcome, leaf.decides) for leaf in told] == [
-        ("when", "jumbo", True, False),
-        ("require", "dti <= 0.45", True, True),
-        ("require", "verified", None, False),
+    assert [(part.key, part.kind, part.depth, part.text, part.outcome, part.decides) for part in told] == [
+        ("when", "leaf", 0, "jumbo", True, False),
+        ("require", "or", 0, "dti <= 0.45\nOR verified", True, True),
+        ("require", "leaf", 1, "dti <= 0.45", True, True),
+        ("require", "leaf", 1, "verified", None, False),
     ]
-    assert told[1].values == {"dti": Decimal("0.4")}
-    assert (told[2].values, told[2].line, told[2].column) == ({"verified": None}, 2, 4)
+    assert told[2].values == {"dti": Decimal("0.4")}
+    assert (told[3].values, told[3].line, told[3].column) == ({"verified": None}, 2, 4)
+
+
+def test_the_tree_of_a_rule_goes_down_to_what_must_hold_both_or_neither(make_rule: Make) -> None:
+    passes = {"verified": True, "jumbo": True, "dti": 0.5}
+    rule = make_rule(
+        "NOT (dti > 0.4 AND (verified = (jumbo AND dti < 1)) = FALSE)", passes=passes, fails={**passes, "jumbo": False}
+    )
+    told = explain_tree(rule, {"verified": True, "jumbo": False, "dti": Decimal("0.5")})
+
+    assert [(part.kind, part.depth, part.outcome) for part in told] == [
+        ("not", 0, False),
+        ("and", 1, True),
+        ("leaf", 2, True),
+        ("same", 2, True),
+        ("same", 3, False),
+        ("leaf", 4, True),
+        ("and", 4, False),
+        ("leaf", 5, False),
+        ("leaf", 5, True),
+        ("leaf", 3, False),
+    ]
+    assert all(part.decides for part in told)
 
 
 @pytest.mark.parametrize(
