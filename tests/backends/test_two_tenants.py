@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from emma_core.backends import postgres
 from emma_core.backends.sqlite import SqliteStore, SqliteTenantStore, open_store
 from emma_core.errors import Conflict, TrailError
 from emma_core.testing.two_tenants import prove_apart
@@ -45,6 +46,11 @@ def test_a_store_that_mixes_tenants_in_one_verb_is_found_out(address: str, verb:
 
 
 @pytest.mark.prove
-def test_tenants_stay_apart_through_forty_thousand_steps(address: str, proof: Callable[[str], None]) -> None:
-    prove_apart(lambda: open_store(address), examples=400, steps=100)
-    proof("400 sequences of 100 verbs over three tenants: none found anything of another")
+@pytest.mark.parametrize("backend", ["sqlite", "postgresql"])
+def test_tenants_stay_apart_through_twenty_five_thousand_steps(
+    backend: str, address: str, request: pytest.FixtureRequest, proof: Callable[..., None]
+) -> None:
+    where: str = address if backend == "sqlite" else request.getfixturevalue("emma_database").app
+    opened = open_store if backend == "sqlite" else postgres.open_store
+    prove_apart(lambda: opened(where), examples=500, steps=50)
+    proof(f"{backend}: 500 sequences of 50 verbs over three tenants: none found anything of another", backend)
