@@ -33,7 +33,7 @@ class PolarsEngine:
         """All records in order, and those for which some predicate is not TRUE."""
         columns, records = columns_for(table, rules), _records(table)
         outcomes = emitted.outcomes(table.batches.schema, rules, constants=_constants(table, shared))
-        seen = 0
+        seen, panel = 0, Panel(rules)
         for batch in table.batches.read(columns):
             last = seen + batch.height
             told = records.told(batch).select(columns)
@@ -41,7 +41,7 @@ class PolarsEngine:
             rows = _rows(found, rules, shared)
             if outcomes.raised:  # an expression is NULL where a function raised, and a closure says so
                 outcomes.raised.clear()
-                rows = fails(typed_rows(told, shared), Panel(rules))
+                rows = fails(typed_rows(told, shared), panel)
             while some := tuple(islice(rows, SIZE)):
                 read = int(some[-1][0][RECORD])
                 yield Stretch(read - seen, some)

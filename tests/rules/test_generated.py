@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from emma_core.backends.closure_engine import ClosureEngine
 from emma_core.backends.polars_engine import PolarsEngine
 from emma_core.nouns import FactSpec, Table
+from emma_core.nouns.table import Batches
 from emma_core.rules import (
     BUILTINS,
     CompiledRule,
@@ -117,7 +118,8 @@ def test_the_engine_of_small_files_finds_what_polars_finds_before_and_after_the_
         name: pl.Series([_plain(record.get(name)) for record in records], dtype=COLUMNS[spec.type])
         for name, spec in facts.items()
     }
-    table = Table(pl.DataFrame(columns).with_row_index("record", offset=1).lazy(), records=len(records))
+    frame = pl.DataFrame(columns).with_row_index("record", offset=1)
+    table = Table(Batches(frame.schema, lambda _: iter([frame])), records=len(records))
     ours, theirs = (
         [(row["record"], list(numbers)) for each in engine.standing(table, rules, {}) for row, numbers in each.standing]
         for engine in (ClosureEngine(), PolarsEngine())
