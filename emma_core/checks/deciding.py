@@ -14,7 +14,7 @@ from emma_core import audit, canonical, overrides
 from emma_core.checks import dockets
 from emma_core.checks.dockets import KEPT, Entry
 from emma_core.checks.lifting import Act, conversation, decided
-from emma_core.errors import CallerError, Conflict, NotFound
+from emma_core.errors import CallerError, Conflict, NotFound, TrailError
 from emma_core.nouns import Caller, Decision, Docket, Document, Report, Sealed
 from emma_core.ports import TenantStore
 
@@ -67,7 +67,10 @@ async def waiting(store: TenantStore, now: datetime) -> list[Docket]:
             seen.add((docket.rule_hash, docket.root))
             if docket.ruleset not in acts:
                 acts[docket.ruleset] = await decided(store, (docket.ruleset,), now)
-            held = await dockets.entries(store, docket)
+            try:
+                held = await dockets.entries(store, docket)
+            except NotFound:  # kept no more: it can be decided no more
+                continue
             found.append(_as_decided(docket, [act for id, _, _ in held if (act := acts[docket.ruleset].get(id))]))
     return found
 
@@ -223,14 +226,15 @@ async def _checked(store: TenantStore, report: str) -> _Checked:
     lines = [line for line in await store.lines(conversation=report) if line.kind == "checked"]
     for line in audit.as_sealed(lines, tenant=store.tenant):
         said = audit.read(line)
-        if said.outcome.get("check") != report or line.payload is None:
+        if said.outcome.get("check") != report:
             continue
         sealed: Any = said.outcome.get("overrides", ())
         roots = [each["root"] for each in sealed]
-        kept = json.loads(line.payload.body).get("overrides", ())
+        # an erased payload leaves nothing that could be decided
+        kept = json.loads(line.payload.body).get("overrides", ()) if line.payload else ()
         found = tuple(Docket.model_validate_json(canonical.text(each)) for each in kept)
         return _Checked(said.caller, line.hash, tuple(each for each in found if each.root in roots))
-    raise NotFound(f"No check {report!r} is on this trail, or its payload was erased; check the file again")
+    raise TrailError(f"No check {report!r} is on this trail, though a document names it; run: emma audit verify")
 
 
 async def _askers(store: TenantStore, chosen: Mapping[Docket, Sequence[Entry]]) -> set[str]:
@@ -243,9 +247,17 @@ async def _askers(store: TenantStore, chosen: Mapping[Docket, Sequence[Entry]]) 
             held = wanted.get(docket.rule_hash)
             if not held or checked.caller in askers:
                 continue
-            if docket in chosen or any(id in held for id, _, _ in await dockets.entries(store, docket)):
+            if docket in chosen or await _asked(store, docket, held):
                 askers.add(checked.caller)
     return askers
+
+
+async def _asked(store: TenantStore, docket: Docket, wanted: set[str]) -> bool:
+    """Whether the docket holds one of these; one that is kept no more may have, so it did."""
+    try:
+        return any(id in wanted for id, _, _ in await dockets.entries(store, docket))
+    except NotFound:
+        return True
 
 
 def _settled(act: Act | None) -> bool:

@@ -314,6 +314,25 @@ async def test_an_act_whose_payload_is_gone_lifts_nothing(check, grant, file, fi
     assert states(await check(path, LOOK)) == {1: "suggested"}
 
 
+async def test_a_check_whose_payload_or_suggestions_are_gone_can_be_decided_no_more_and_hides_no_other(
+    check, desk, grant, file, filing, tmp_path
+):
+    erased = await check(file(filing.row("a", loan_amount="1000")), LOOK)
+    forgotten = await check(file(filing.row("b", loan_amount="1000")), LOOK)
+    with closing(sqlite3.connect(tmp_path / "emma.db")) as database, database:
+        database.execute("DELETE FROM payloads WHERE seq = 1")
+        database.execute("DELETE FROM documents WHERE in_group = ?", (forgotten.overrides[0].root,))
+    last = await check(file(filing.row("c", loan_amount="1000")), LOOK)
+
+    async with desk() as opened:
+        assert [each.report for each in await opened.dockets()] == [last.id]
+    with pytest.raises(NotFound, match="suggested no override"):
+        await grant(report=erased.id, rules=AMOUNT)
+    with pytest.raises(NotFound, match="check again"):
+        await grant(report=forgotten.id, rules=AMOUNT)
+    assert (await grant(report=last.id, rules=AMOUNT)).rules == {AMOUNT: 1}
+
+
 async def test_what_checks_suggest_is_listed_once_with_what_was_decided_of_it(check, desk, grant, file, filing):
     rows = [filing.row("a", loan_amount="1000"), filing.row("b", loan_amount="1000")]
     await check(file(*rows), LOOK)
