@@ -14,10 +14,10 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from emma_core.errors import CallerError, Conflict, NotFound, StoreError
-from emma_core.nouns import Member, RoleAssignment, Tenant
+from emma_core.nouns import Member, Tenant
 from emma_core.ports import Registry
 from emma_core.testing.registry_row_contract import *  # noqa: F403
-from emma_core.testing.registry_samples import AT, DAY, ROWS, claimed, everything, member
+from emma_core.testing.registry_samples import AT, DAY, ROWS, claimed, everything, member, rows_of
 
 
 @pytest.fixture
@@ -153,26 +153,33 @@ async def test_no_verb_of_a_tenant_reaches_another(registry: Registry) -> None:
     handles = [registry.for_tenant(tenant) for tenant in ("a", "aa", "a-a")]
     for handle in handles:
         await registry.create(Tenant(id=handle.tenant, title=handle.tenant, created_at=AT))
-        for row in ROWS:
+        for row in rows_of(handle.tenant):
             await handle.put(row, new=True)
-        await handle.put(member(title=handle.tenant))
         await handle.count(day=DAY, counters={"turns": len(handle.tenant)}, seen=len(handle.tenant))
-        assert await handle.claim(claimed(handle.tenant)) is None
-    before = [await everything(handle) for handle in handles]
-    assert [each["one Member"].title for each in before] == ["a", "aa", "a-a"]
+        assert await handle.claim(claimed()) is None
+    before = [await everything(registry, handle) for handle in handles]
+    for handle, found in zip(handles, before, strict=True):
+        assert [found[f"one {type(row).__name__}"] for row in ROWS] == list(rows_of(handle.tenant))
+        assert found["counted"] == len(handle.tenant)
 
     middle = handles[1]
     await middle.put(member(title="mine"))
-    assert await middle.remove(RoleAssignment, "ann", "clerk")
     await middle.count(day=DAY, counters={"turns": 40}, seen=50)
-    await middle.settle(claimed("aa", result={"of": "aa"}))
+    await middle.settle(claimed(result={"of": "aa"}))
     await registry.move("aa", "suspended", was=["active"], at=AT)
-    assert [await everything(handle) for handle in handles] == [before[0], await everything(middle), before[2]]
-    assert (await everything(middle)) != before[1]
+    assert [await everything(registry, handle) for handle in (handles[0], handles[2])] == [before[0], before[2]]
+    changed = await everything(registry, middle)
+    assert {name for name in changed if changed[name] != before[1][name]} == {
+        *("one Member", "all Member", "usage", "counted", "held", "tenant")
+    }
 
+    for row in ROWS:
+        assert await middle.remove(type(row), *row.key)
+    assert await middle.claim(claimed("aa", key="other")) is None
+    await middle.release("other")
     await middle.purge()
     assert set((await middle.census()).values()) == {0}
-    assert [await everything(handles[0]), await everything(handles[2])] == [before[0], before[2]]
     await middle.release("k")
     await registry.drop("aa")
+    assert [await everything(registry, handle) for handle in (handles[0], handles[2])] == [before[0], before[2]]
     assert [tenant.id for tenant in await registry.tenants()] == ["a", "a-a", "default"]

@@ -18,7 +18,7 @@ from emma_core.nouns import (
     Setting,
     Subscription,
 )
-from emma_core.ports import TenantRegistry
+from emma_core.ports import Registry, TenantRegistry
 
 AT = "2026-11-23T00:00:00Z"
 DAY = date(2026, 11, 23)
@@ -54,8 +54,24 @@ ROWS: tuple[Registered, ...] = (
 """One row of every noun, with all that a field may hold."""
 
 
-async def everything(handle: TenantRegistry) -> dict[str, Any]:
-    """All that a tenant's verbs say of it."""
+_TOLD_BY = {
+    Member: "title",
+    RoleAssignment: "reason",
+    Subscription: "plan",
+    Setting: "set_by",
+    ModelDeployment: "address",
+    ApiKey: "user",
+    Erasure: "by",
+}
+
+
+def rows_of(tenant: str) -> tuple[Registered, ...]:
+    """One row of every noun, with the same keys in every tenant and something that tells whose it is."""
+    return tuple(row.model_copy(update={_TOLD_BY[type(row)]: tenant}) for row in ROWS)
+
+
+async def everything(registry: Registry, handle: TenantRegistry) -> dict[str, Any]:
+    """All that is said of a tenant, by every verb that only reads."""
     keys = [(type(row), row.key) for row in ROWS]
     found: dict[str, Any] = {f"one {noun.__name__}": await handle.one(noun, *key) for noun, key in keys}
     found |= {f"all {noun.__name__}": await handle.all(noun) for noun, _ in keys}
@@ -63,4 +79,5 @@ async def everything(handle: TenantRegistry) -> dict[str, Any]:
     held = await handle.claim(claimed("another"))
     if held is None:  # it was free, and is again
         await handle.release("k")
-    return found | {"held": held, "census": dict(await handle.census())}
+    found |= {"held": held, "census": dict(await handle.census())}
+    return found | {"tenant": await registry.tenant(handle.tenant)}
