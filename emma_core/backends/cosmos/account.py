@@ -185,7 +185,10 @@ class Account:
                 f"{where}: nobody is signed in to Azure here; give this process a managed identity,"
                 " or write '?key={secret:NAME}' behind the address"
             )
-        return Unanswered(f"{where} does not answer ({type(error).__name__}); look at the network and the address")
+        cause = getattr(error, "inner_exception", None) or error
+        return Unanswered(
+            f"{where} does not answer ({type(cause).__name__}); look at the network, the address and its certificate"
+        )
 
     def _status(self, where: str, status: int, sub: int, operation: int, wait: float | None) -> Exception:
         if status == 404 and sub == _MISSING:

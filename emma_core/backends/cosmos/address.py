@@ -57,6 +57,8 @@ def read(text: str) -> Address:
         raise StoreError(f"Store address {shown!r}: tls={tls!r}; leave it out, or write 'tls=off' on loopback")
     if tls == "off" and host not in _LOOPBACK:
         raise StoreError(f"Store address {shown!r}: only loopback may do without TLS; leave out 'tls=off'")
+    if tls == "off" and not said.get("key"):
+        raise StoreError(f"Store address {shown!r}: without TLS nobody can sign in; write its '?key='")
     return Address(host=host, port=port, database=database, key=_key(said.get("key", ""), shown), tls=tls == "on")
 
 

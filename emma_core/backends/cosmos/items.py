@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import secrets
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -80,6 +81,7 @@ def document_item(document: Document) -> Item:
         "sort_key": sort_key(document.id),
         "document": text,
         "body": body,
+        "write": secrets.token_hex(8),
     }
     if document.expires_at is not None:
         # Cosmos counts in whole seconds from the write; to the moment it is we who look

@@ -1,6 +1,7 @@
 """One tenant's reach into the containers: every request carries a partition key that starts with the tenant.
 
-This is the only module that names a partition key, and no verb of it takes a tenant.
+This is the only module that names a partition key, and no verb of it takes a tenant. A write of one item whose answer
+was lost is sent again, and may then be refused because of itself: the item's `write` tells.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class Scope:
         async def work(proxy: ContainerProxy, options: dict[str, Any]) -> Item:
             return dict(await proxy.upsert_item(self._stamped(part, item), **options))
 
-        return await self._account.ask(container, work, meter=self, again=False)
+        return await self._account.ask(container, work, meter=self, again=True)
 
     async def create(self, container: str, part: str, item: Item) -> Item:
         """The item as now stored, where none was. Raises `Refused`."""
@@ -50,7 +51,7 @@ class Scope:
         async def work(proxy: ContainerProxy, options: dict[str, Any]) -> Item:
             return dict(await proxy.create_item(self._stamped(part, item), **options))
 
-        return await self._account.ask(container, work, meter=self, again=False)
+        return await self._account.ask(container, work, meter=self, again=True)
 
     async def replace(self, container: str, part: str, item: Item, etag: str) -> Item:
         """The item as now stored, where it was of that etag. Raises `Refused`."""
@@ -58,7 +59,7 @@ class Scope:
         async def work(proxy: ContainerProxy, options: dict[str, Any]) -> Item:
             return dict(await proxy.replace_item(item["id"], self._stamped(part, item), **_matching(etag), **options))
 
-        return await self._account.ask(container, work, meter=self, again=False)
+        return await self._account.ask(container, work, meter=self, again=True)
 
     async def delete(self, container: str, part: str, id: str, etag: str = "") -> None:
         """Gone, where it was of that etag or none was named. Raises `Refused`."""
@@ -66,7 +67,7 @@ class Scope:
         async def work(proxy: ContainerProxy, options: dict[str, Any]) -> None:
             await proxy.delete_item(id, self._key(part), **(_matching(etag) if etag else {}), **options)
 
-        await self._account.ask(container, work, meter=self, again=False)
+        await self._account.ask(container, work, meter=self, again=not etag)
 
     async def batch(self, container: str, part: str, operations: Sequence[Operation]) -> list[str]:
         """The etag of each item written, all operations done; none of them where it raises `Refused`."""

@@ -11,7 +11,7 @@ from services.cosmos_fake import KEY, CosmosFake
 
 from emma_core import audit
 from emma_core.backends.cosmos import open_store
-from emma_core.errors import CallerError, StoreError
+from emma_core.errors import CallerError, Conflict, StoreError
 from emma_core.ports import Store
 from emma_core.testing.samples import note, sealing
 
@@ -42,6 +42,7 @@ async def store(fake: CosmosFake) -> AsyncIterator[Store]:
         ("cosmos://a.documents.azure.com:port/emma", "cannot be read"),
         (f"cosmos://a.documents.azure.com/emma?{CANARY}", "an option that is none"),
         ("cosmos://127.0.0.1/emma?tls=maybe", "tls='maybe'"),
+        ("cosmos://127.0.0.1/emma?tls=off", "nobody can sign in"),
     ],
 )
 def test_an_address_that_cannot_be_is_refused_without_its_key(address: str, said: str) -> None:
@@ -214,6 +215,24 @@ async def test_an_append_whose_answer_was_lost_is_there_once(fake: CosmosFake, s
 
     assert (await audit.verify_trail(handle)).lines == 6
     assert len(await handle.query("note")) == 6
+
+
+async def test_a_document_whose_answer_was_lost_is_no_conflict_with_itself(fake: CosmosFake, store: Store) -> None:
+    handle = store.for_tenant("a")
+
+    fake.lost = 2
+    first = await handle.put(note(n=1), if_match="")
+    fake.lost = 2
+    second = await handle.put(note(n=2), if_match=first.etag)
+    fake.lost = 4
+    third = await handle.put(note(n=3))
+
+    assert await handle.get("note", "one") == third
+    with pytest.raises(Conflict):
+        await handle.put(note(n=4), if_match=second.etag)
+    fake.lost = 1
+    await handle.delete("note", "one")
+    assert await handle.get("note", "one") is None
 
 
 async def test_a_lost_answer_among_others_who_write_is_there_once(fake: CosmosFake, store: Store) -> None:

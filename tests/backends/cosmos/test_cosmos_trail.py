@@ -262,6 +262,20 @@ async def test_what_is_too_large_for_an_item_lies_among_the_blobs(
     await store.close()
 
 
+async def test_bodies_that_were_put_aside_lie_with_their_tenant(small: Callable[[], CosmosStore], blobs: Blobs) -> None:
+    store = small()
+    await store.open(overflow=blobs)
+
+    for tenant in ("a", "aa"):
+        await store.for_tenant(tenant).put(note(words=tenant * 1_100_000))
+
+    for tenant in ("a", "aa"):
+        (kept,) = await blobs.for_tenant(tenant).list("overflow")
+        assert tenant * 1_100_000 in (await blobs.for_tenant(tenant).get("overflow", kept.sha256) or b"").decode()
+    assert await blobs.for_tenant("aaa").list("overflow") == []
+    await store.close()
+
+
 async def test_a_tenant_that_is_destroyed_leaves_nothing_and_its_neighbour_everything(store: CosmosStore) -> None:
     handles = [store.for_tenant(tenant) for tenant in ("a", "aa")]
     for handle in handles:
