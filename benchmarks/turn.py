@@ -45,13 +45,13 @@ async def emma_turn(emma: Emma, clock: Clock, conversation: str) -> None:
     desk = emma.tenant("default")
     house, caller = desk._house, desk.caller
     ask: Ask = await desk._admit("loan_officer", QUESTION, {}, conversation, None, None)
+    store = house.store.for_tenant(caller.tenant)
     with clock.part("facts"):
-        trip = await runtime._set_out(house, caller, ask, {})
+        trip = await runtime._set_out(house, caller, ask, {}, store)
     with clock.part("retrieval"):
         found = await runtime._retrieve(trip)
     with clock.part("rules"):
         findings = runtime._judge(trip, found.rules, {"text": ask.words})
-    store = house.store.for_tenant(caller.tenant)
     with clock.part("overrides"):
         marked, standing, new = await runtime._overrides(trip, store, findings)
     turn, record = runtime._judged(trip, found, marked, standing), runtime._record(trip)

@@ -7,6 +7,7 @@ import contextlib
 import json
 import tempfile
 from contextlib import AsyncExitStack
+from datetime import date
 from typing import Any
 
 from hypothesis import settings
@@ -30,6 +31,7 @@ class TwoDesks(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory()
         self.said: dict[str, list[str]] = {tenant: [] for tenant in TENANTS}
         self.given: dict[tuple[str, str], bool] = {}
+        self.turns = dict.fromkeys(TENANTS, 0)
         self.emma: Emma = self.run(self.open())
 
     def run(self, work: Any) -> Any:
@@ -55,8 +57,25 @@ class TwoDesks(RuleBasedStateMachine):
             )
         )
         self.note(tenant, turn)
+        self.turns[tenant] += 1
         self.given[tenant, conversation] = known or self.given.get((tenant, conversation), False)
         assert (turn.verdict == "needs_facts") == (not self.given[tenant, conversation])
+
+    @rule(tenant=st.sampled_from(TENANTS), label=st.sampled_from(["stable", None]))
+    def publish(self, tenant: str, label: str | None) -> None:
+        """The agent under the same name at both, with words of this one's own."""
+        shipped = self.emma.packs.blueprints()["loan_officer"]
+        own = shipped.model_copy(update={"instructions": f"words_of_{tenant}_only", "tests": ()})
+        versions = self.emma.tenant(tenant).versions
+        published = self.run(versions.publish(own, label=label))
+        assert published.version == 1
+        self.note(tenant, published, *self.run(versions.labels()))
+
+    @rule(tenant=st.sampled_from(TENANTS))
+    def use_is_counted(self, tenant: str) -> None:
+        """What is counted is what this one asked."""
+        used = self.run(self.emma.tenancy.usage(tenant, since=date(2020, 1, 1), until=date(2199, 1, 1)))
+        assert sum(each.amount for each in used if each.counter == "turns") == self.turns[tenant]
 
     @rule(tenant=st.sampled_from(TENANTS), data=st.data())
     def decide_on_anything(self, tenant: str, data: st.DataObject) -> None:
@@ -78,6 +97,7 @@ class TwoDesks(RuleBasedStateMachine):
             desk = self.emma.tenant(tenant)
             trail = self.run(desk.trail())
             seen = [*self.said[tenant], *(json.dumps(each.plain()) for each in self.run(desk.overrides()))]
+            seen += [json.dumps(each.plain()) for each in self.run(desk.versions.all())]
             seen += [line.line + (line.payload.body if line.payload else "") for line in self.run(trail.lines())]
             assert f"_of_{other}_only" not in "".join(seen)
 

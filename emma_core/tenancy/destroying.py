@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from pydantic import AwareDatetime
 
 from emma_core import canonical
-from emma_core.errors import StoreError
+from emma_core.errors import Conflict, StoreError
 from emma_core.nouns import Erasure, Head, Noun, Tenant
 from emma_core.ports import Registry
 from emma_core.tenancy.holdings import Holdings, census, empty
@@ -57,10 +57,13 @@ async def due(registry: Registry, *, days: int) -> list[Due]:
 async def destroy(holdings: Holdings, due: Due, *, by: str, at: datetime) -> Proof:
     """Nothing is held of the tenant but its erasure ledger, which keeps the proof's hash, and it is not known any more.
 
-    After an interruption the same again goes on. Raises `Conflict` where something of it is to be kept, naming until
-    when, and `StoreError` where something is left.
+    After an interruption the same again goes on. Raises `Conflict` where it was resumed meanwhile, or where something
+    of it is to be kept, naming until when, and `StoreError` where something is left.
     """
     id = due.tenant
+    now = await holdings.registry.tenant(id)
+    if now is None or now.state != "offboarded" or _since(now) != due.offboarded_at:
+        raise Conflict(f"Tenant {id!r} is not offboarded any more as it was; run: emma db retain again")
     store = holdings.store.for_tenant(id)
     before, head = await census(holdings, id), await store.head()
     await holdings.blobs.for_tenant(id).purge()  # first: it is the one that may have to keep something

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from emma_core import Emma, StoreError, canonical
+from emma_core import Emma, StoreError, audit, canonical
 from emma_core.nouns import Document, Erasure, IdempotencyKey
 from emma_core.tenancy import Proof
 
@@ -120,6 +120,29 @@ async def test_old_telemetry_and_spent_keys_go_and_younger_ones_stay(house: Open
     assert (young.telemetry, young.keys) == ({}, {})
     assert (dry.telemetry, dry.keys) == (done.telemetry, done.keys) == ({"default": 1}, {"default": 1})
     assert (again.telemetry, again.keys) == ({}, {})
+
+
+async def test_a_tenant_that_was_resumed_at_the_last_moment_is_not_destroyed(
+    house: Open, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from emma_core import tenancy
+
+    async with house() as emma:
+        await furnish(emma, "acme")
+        await emma.tenancy.offboard("acme")
+        clock.on(days=36)
+        real = tenancy.due
+
+        async def then_resumed(*given, **more):  # type: ignore[no-untyped-def]
+            found = await real(*given, **more)
+            await emma.tenancy.resume("acme")
+            return found
+
+        monkeypatch.setattr(tenancy, "due", then_resumed)
+        done = await emma.tenancy.retain(dry_run=False)
+
+        assert done.proofs == () and "not offboarded any more" in done.kept["acme"]
+        assert (await audit.verify_trail(await emma.tenant("acme").trail())).lines == 6
 
 
 async def test_an_offboarding_of_a_tenant_that_never_wrote_is_proved_too(house: Open) -> None:
