@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 
 import pytest
 
@@ -155,16 +156,16 @@ async def test_no_verb_of_a_tenant_reaches_another(registry: Registry) -> None:
         await registry.create(Tenant(id=handle.tenant, title=handle.tenant, created_at=AT))
         for row in rows_of(handle.tenant):
             await handle.put(row, new=True)
-        await handle.count(day=DAY, counters={"turns": len(handle.tenant)}, seen=len(handle.tenant))
+        await handle.count(day=DAY, counters={"turns": len(handle.tenant)}, seen=3)
         assert await handle.claim(claimed()) is None
     before = [await everything(registry, handle) for handle in handles]
     for handle, found in zip(handles, before, strict=True):
         assert [found[f"one {type(row).__name__}"] for row in ROWS] == list(rows_of(handle.tenant))
-        assert found["counted"] == len(handle.tenant)
+        assert [each.amount for each in found["usage"]] == [len(handle.tenant)]
 
     middle = handles[1]
     await middle.put(member(title="mine"))
-    await middle.count(day=DAY, counters={"turns": 40}, seen=50)
+    assert await middle.count(day=DAY, counters={"turns": 40}, after=3, seen=50)
     await middle.settle(claimed(result={"of": "aa"}))
     await registry.move("aa", "suspended", was=["active"], at=AT)
     assert [await everything(registry, handle) for handle in (handles[0], handles[2])] == [before[0], before[2]]
@@ -173,6 +174,9 @@ async def test_no_verb_of_a_tenant_reaches_another(registry: Registry) -> None:
         *("one Member", "all Member", "usage", "counted", "held", "tenant")
     }
 
+    late = claimed().until + timedelta(days=1)
+    assert await middle.forget_keys(late, dry_run=True) == 1
+    assert await middle.forget_keys(late) == 1
     for row in ROWS:
         assert await middle.remove(type(row), *row.key)
     assert await middle.claim(claimed("aa", key="other")) is None
