@@ -326,10 +326,12 @@ async def _speak(trip: _Trip, turn: Turn) -> agent.Spoken:
 
 def _kept(trip: _Trip) -> agent.Kept | None:
     """Where the tenant's answers are kept for those who are asked the same; None where they are not to be."""
-    seconds = trip.house.settings.answer_cache_seconds
+    chosen = trip.house.settings
+    if (seconds := chosen.answer_cache_seconds) <= 0:
+        return None
     cache = trip.house.cache.for_tenant(trip.caller.tenant)
     hash = trip.prepared.hash
-    return agent.Kept(cache, blueprint_hash=hash, model=trip.model, seconds=seconds) if seconds > 0 else None
+    return agent.Kept(cache, house=chosen.store, blueprint_hash=hash, model=trip.model, seconds=seconds)
 
 
 async def _end(record: audit.TurnRecord, turn: Turn, spoken: agent.Spoken) -> Turn:

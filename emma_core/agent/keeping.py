@@ -25,10 +25,14 @@ class Draft:
 
 
 class Kept:
-    """One tenant's answers to the prompts of one blueprint as it is now; losable, and never believed unread."""
+    """One tenant's answers to the prompts of one blueprint as it is now; losable, and never believed unread.
 
-    def __init__(self, cache: TenantCache, *, blueprint_hash: str, model: Model, seconds: float) -> None:
+    `house`: whose tenant it is, where several installations share a cache.
+    """
+
+    def __init__(self, cache: TenantCache, *, house: str, blueprint_hash: str, model: Model, seconds: float) -> None:
         self._cache = cache
+        self._house = house
         self._blueprint_hash = blueprint_hash
         self._model = model
         self._seconds = seconds
@@ -65,5 +69,5 @@ class Kept:
             return ""
         told = [message.plain() for message in prompt.messages]
         settled = [finding.model_copy(update={"override": None}).plain() for finding in prompt.briefing.findings]
-        what = [self._blueprint_hash, self._model.name, prompt.system, told, prompt.answer_schema, settled]
+        what = [self._house, self._blueprint_hash, self._model.name, prompt.system, told, prompt.answer_schema, settled]
         return f"answer:{canonical.sha256(what)}"

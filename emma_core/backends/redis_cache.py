@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import re
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
@@ -45,7 +46,9 @@ def open_cache(address: str) -> Cache:
     if parts.scheme == "redis" and not is_loopback(host):
         raise OperatorError(f"EMMA_CACHE: {address!r} would send what it keeps in the clear; write 'rediss://…'")
     query = dict(parse_qsl(parts.query))
-    patience = _patience(query.pop("patience", ""))
+    patience, namespace = _patience(query.pop("patience", "")), query.pop("namespace", "")
+    if not re.fullmatch("[a-z0-9-]*", namespace):
+        raise OperatorError(f"EMMA_CACHE: namespace={namespace!r} does not fit; write a-z, 0-9 and '-'")
     try:
         pool = BlockingConnectionPool.from_url(
             urlunsplit(parts._replace(query=urlencode(query))),
@@ -59,7 +62,7 @@ def open_cache(address: str) -> Cache:
         pool.make_connection()  # type: ignore[no-untyped-call]  # here it is held against what there is
     except (ValueError, TypeError) as error:
         raise OperatorError(f"EMMA_CACHE: {address!r} does not fit: {error}") from error
-    return RedisCache(Redis.from_pool(pool), f"{host}:{port or 6379}", patience)
+    return RedisCache(Redis.from_pool(pool), f"{host}:{port or 6379}", patience, namespace=namespace)
 
 
 def _patience(said: str) -> float:
@@ -76,11 +79,19 @@ class RedisCache:
     """A server shared by all processes, and what is known of its being away."""
 
     def __init__(
-        self, client: Redis, where: str, patience: float = PATIENCE, clock: Callable[[], float] = time.monotonic
+        self,
+        client: Redis,
+        where: str,
+        patience: float = PATIENCE,
+        *,
+        namespace: str = "",
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.client = client
         self.where = where
         self.patience = patience
+        self.namespace = namespace
+        """What sets this installation's keys apart from another's on the same server."""
         self._clock = clock
         self._pause = 0.0
         """How long it is left alone after the last try; 0 while it answers."""
@@ -189,8 +200,8 @@ class RedisTenantCache:
         return await self._cache.surely(purge)
 
     def _prefix(self) -> str:
-        # a tenant's id holds no colon, so no id with what follows it reads as another id with something else
-        return f"emma:{self.tenant}:"
+        # neither holds a colon, so no name with what follows it reads as another name with something else
+        return f"emma:{self._cache.namespace}:{self.tenant}:"
 
     def _key(self, key: str) -> str:
         return self._prefix() + hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -129,6 +133,15 @@ async def test_no_tenant_is_given_what_was_said_to_another(house: Open) -> None:
         assert words(await emma.tenant("default").ask(*ASK)) == ("One [1].", True)
 
 
+async def test_no_installation_is_given_what_was_said_in_another_that_shares_its_cache(
+    house: Open, tmp_path: Path
+) -> None:
+    async with house(costly(Says("One [1]."))) as emma:
+        await emma.tenant("default").ask(*ASK)
+        async with house(costly(Says("Two [1].")), store=f"sqlite:///{tmp_path}/other.db") as other:
+            assert words(await other.tenant("default").ask(*ASK)) == ("Two [1].", False)
+
+
 async def test_nothing_is_given_again_past_its_time_or_where_no_time_was_set(house: Open, clocked: Clocked) -> None:
     async with house(costly(Says("One [1]."), Says("Two [1]."))) as emma:
         desk = emma.tenant("default")
@@ -242,3 +255,26 @@ async def test_turns_go_on_when_the_cache_is_killed_amid_them(house: Open, own_v
     told = [[(each.rule, each.outcome, each.values) for each in turn.findings] for turn in killed]
     assert told == [[(each.rule, each.outcome, each.values) for each in turn.findings] for turn in alone]
     assert [turn.verdict for turn in killed] == [turn.verdict for turn in alone]
+
+
+@pytest.mark.prove
+def test_the_tests_of_turns_pass_with_their_cache_killed_amid_them(proof: Callable[[str], None]) -> None:
+    root = Path(__file__).parents[2]
+    names = ("runtime", "agent", "overrides", "cli/test_ask")
+    # these script a second answer to the same question, which is what a cache saves
+    anew = "not a_caller_who_leaves and not sent_back_once_and_then_stopped and not must_fit_its_schema"
+    files = [f"tests/{name if '/' in name else f'test_{name}'}.py" for name in names]
+    paths = os.pathsep.join(map(str, (root / "tests" / "objects", root / "tests")))
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "killed_cache", "-k", anew, *files]
+    done = subprocess.run(
+        command, cwd=root, env=os.environ | {"PYTHONPATH": paths}, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stdout[-5000:]
+    killed = re.search(r"killed after (\d+) tests: .*'keyspace_hits': (\d+), 'keyspace_misses': (\d+)", done.stdout)
+    passed = re.search(r"(\d+) passed", done.stdout)
+    assert killed is not None and passed is not None and int(killed[2]) > 0, done.stdout[-2000:]
+    proof(
+        f"{passed[1]} tests of turns over a cache on Redis, killed -9 after {killed[1]} of them: all passed;"
+        f" until then it gave {killed[2]} answers again and missed {killed[3]}"
+    )

@@ -86,6 +86,18 @@ async def test_two_processes_share_what_is_kept(new_cache: Callable[[], Cache]) 
     await other.close()
 
 
+async def test_installations_that_share_a_server_are_apart_by_their_namespaces(address: str) -> None:
+    one, other, none = (open_cache(f"{address}{more}") for more in ("&namespace=one", "&namespace=o", ""))
+    for number, cache in enumerate((one, other, none)):
+        await cache.for_tenant("a").put("k", b"%d" % number, seconds=60)
+
+    assert await one.for_tenant("a").purge() == 1
+
+    assert [await cache.for_tenant("a").get("k") for cache in (one, other, none)] == [None, b"1", b"2"]
+    for cache in (one, other, none):
+        await cache.close()
+
+
 async def test_a_caller_who_leaves_amid_an_answer_leaves_no_answer_to_the_next(new_cache: Callable[[], Cache]) -> None:
     cache = new_cache()
     for number in range(50):
@@ -199,6 +211,7 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused(certificate: tup
         ("redis://127.0.0.1:x/0", "does not fit"),
         ("redis://127.0.0.1/0?nonsense=1", "does not fit"),
         ("redis://127.0.0.1/0?patience=x", "write seconds, up to 60"),
+        ("redis://127.0.0.1/0?namespace=a:b", "write a-z, 0-9 and '-'"),
     ],
 )
 def test_an_address_that_does_not_fit_is_refused(address: str, words: str) -> None:
