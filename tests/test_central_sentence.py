@@ -18,7 +18,7 @@ from services import Addresses, AzuriteServer, ValkeyServer
 from services.azure_openai_fake import WORDS
 from services.azure_set import AzureSet, azure_set
 
-from emma_core import Emma, audit, canonical, settings
+from emma_core import Emma, audit, canonical, metering, settings
 from emma_core.cli import main, story
 from emma_core.nouns import Override, TrailLine, Turn
 
@@ -64,6 +64,8 @@ class Told:
     second: Turn
     lines: list[TrailLine]
     verified: audit.Verification
+    units: list[float]
+    """What the store charged for each turn."""
 
 
 async def played(tenant: str) -> Told:
@@ -77,7 +79,10 @@ async def played(tenant: str) -> Told:
         decided = await deciding.decide(first.overrides[0].id, "granted", reasons=told.reasons)
         second = await asking.ask("our_officer", told.words, **said)
         trail = await asking.trail()
-        return Told(first, decided, second, await trail.lines(), await audit.verify_trail(trail))
+        await emma._errands.finish()
+        telemetry = [await trail.get(metering.KIND, turn.id) for turn in (first, second)]
+        units = [float(str(kept.body["store_units"])) for kept in telemetry if kept]
+        return Told(first, decided, second, await trail.lines(), await audit.verify_trail(trail), units)
 
 
 def settled(told: Told) -> bytes:
@@ -136,7 +141,10 @@ def test_the_central_sentence(
         "/openai/deployments/gpt-4o/chat/completions",
     ]
     assert {"cosmos-key", "blobs-key"} <= set(azure.vault.asked)
+    assert embedded.units == [0, 0]
+    assert len(on_azure.units) == 2 and all(units > 0 for units in on_azure.units)
     print(f"\n{len(settled(on_azure)):,} bytes of findings and overrides equal, {len(on_azure.lines)} lines alike")
+    print(f"request units of the two turns, as the fake counts: {on_azure.units}")
 
 
 def test_on_every_azure_address_a_tenant_leaves_nothing_behind(
