@@ -84,17 +84,20 @@ async def destroy(holdings: Holdings, due: Due, *, by: str, at: datetime) -> Pro
         cached=cached,
         after=after,
     )
-    await holdings.registry.for_tenant(id).put(
-        Erasure(
-            id=f"tenant.{at.isoformat()}",
-            subject_hash=proof.hash,
-            at=at,
-            by=by,
-            reason="offboarded: all that was held of this tenant was destroyed; the hash is that of its proof",
-        )
-    )
+    await holdings.registry.for_tenant(id).put(_kept(proof))
     await holdings.registry.drop(id)
     return proof
+
+
+def _kept(proof: Proof) -> Erasure:
+    """The line of the erasure ledger that outlives the tenant."""
+    return Erasure(
+        id=f"tenant.{proof.destroyed_at.isoformat()}",
+        subject_hash=proof.hash,
+        at=proof.destroyed_at,
+        by=proof.by,
+        reason="offboarded: all that was held of this tenant was destroyed; the hash is that of its proof",
+    )
 
 
 def _since(tenant: Tenant) -> datetime:
