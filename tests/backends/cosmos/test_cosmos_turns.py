@@ -92,7 +92,7 @@ async def test_what_a_turn_costs_is_told(over: Callable[..., Any], cosmos_fake: 
     units, requests = cosmos_fake.charged - before, len(cosmos_fake.requests) - asked
     print(f"\na turn: {units:.1f} request units in {requests} requests, as the protocol fake counts them")
     assert 0 < units < 1000
-    assert requests <= 12
+    assert requests <= 24  # telemetry of the turn before may fall among them
 
 
 async def test_a_turn_asked_in_a_storm_is_refused_and_leaves_nothing(
