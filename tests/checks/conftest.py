@@ -240,16 +240,18 @@ def _write_content(folder: Path) -> None:
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Callable[..., AbstractAsyncContextManager[Desk]]:
-    """Opens the desk of somebody at the default tenant, with the pack of these tests."""
+    """Opens the desk of somebody at a tenant, which is made, with the pack of these tests."""
     folder = tmp_path / "content"
     _write_content(folder)
 
     @asynccontextmanager
-    async def open_(user: str = "local", *roles: str, **more: Any) -> AsyncIterator[Desk]:
+    async def open_(user: str = "local", *roles: str, tenant: str = "default", **more: Any) -> AsyncIterator[Desk]:
         settings = Settings(store=f"sqlite:///{tmp_path}/emma.db")
         async with Emma.open(settings, plugins={"acme": Pack(folder)}, **more) as emma:
             assert emma.packs.by_name["acme"].problem is None
-            yield emma.tenant("default", user=user, roles=roles)
+            if tenant not in {each.id for each in await emma.tenants()}:
+                await emma.create_tenant(tenant)
+            yield emma.tenant(tenant, user=user, roles=roles)
 
     return open_
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from emma_core import CallerError, Conflict, Forbidden, NotFound, Tenant, TrailError, audit
+from emma_core import CallerError, Conflict, Forbidden, NotFound, TrailError, audit
 
 ENGINES = ["closures", "polars"]
 LOOK = "acme/second_look@2024"
@@ -369,10 +369,7 @@ async def test_a_tenant_sees_and_lifts_nothing_of_another(check, desk, grant, fi
     report = await check(path, LOOK)
     await grant(report=report.id, rules=AMOUNT)
 
-    async with desk("mary", "acme.boss") as opened:
-        house = opened._house
-        await house.registry.create(Tenant(id="other", title="Other", created_at="2026-11-27T00:00:00+00:00"))
-        stranger = type(opened)(house, opened.caller.model_copy(update={"tenant": "other"}))
+    async with desk("mary", "acme.boss", tenant="other") as stranger:
         assert await stranger.dockets() == []
         assert states(await stranger.check(path, rules=LOOK)) == {1: "suggested"}
         with pytest.raises(NotFound, match="No one check"):
