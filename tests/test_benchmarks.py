@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -26,6 +27,21 @@ def test_the_turn_by_its_parts_beside_a_bare_agent() -> None:
     assert said.returncode == 0, said.stderr
     for part in ("facts", "retrieval", "rules", "overrides", "audit", "responder", "create_agent"):
         assert f"│ {part} " in said.stdout
+
+
+def test_a_store_beside_its_bare_driver() -> None:
+    said = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "benchmarks.store", "--rounds", "3"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+    assert said.returncode == 0, said.stderr
+    for backend in ("sqlite", "postgresql"):
+        for verb in ("point read", "write with ETag", "query", "append"):
+            assert re.search(rf"│ {backend} +│ {verb} +│ +[\d.]+ │ +[\d.]+ │ +[\d.]+ │", said.stdout)
 
 
 def test_registers_of_several_sizes_beside_edits_by_hand() -> None:

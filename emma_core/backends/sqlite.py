@@ -7,6 +7,7 @@ import sqlite3
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
+from typing import Any
 
 from emma_core.backends import admission, checked
 from emma_core.backends.sqlite_file import DatabaseFile, path_of
@@ -74,14 +75,16 @@ class SqliteTenantStore:
     async def get(self, kind: str, id: str) -> Document | None:
         """The document, or None where there is none or it has expired."""
         key = (self.tenant, kind, id, time.time())
-        rows = await self._file.read(
-            lambda connection: connection.execute(
+
+        def get(connection: sqlite3.Connection) -> Document | None:
+            row = connection.execute(
                 f"SELECT {_DOCUMENT} FROM documents WHERE tenant = ? AND kind = ? AND id = ?"
                 " AND (expires_at IS NULL OR expires_at > ?)",
                 key,
-            ).fetchall()
-        )
-        return admission.document(rows[0]) if rows else None
+            ).fetchone()
+            return admission.document(row) if row else None
+
+        return await self._file.read(get)
 
     async def put(self, document: Document, *, if_match: str | None = None) -> Document:
         """The document as now stored, with its new etag. Raises `Conflict` where `if_match` does not hold."""
@@ -95,17 +98,20 @@ class SqliteTenantStore:
 
     async def query(self, kind: str, *, group: str | None = None, after: str = "", limit: int = 100) -> list[Document]:
         """Up to `limit` unexpired documents of a kind in the order of their ids' code points, after the id `after`."""
-        where, values = "tenant = ? AND kind = ? AND id > ?", [self.tenant, kind, after]
+        where, values = "tenant = ? AND kind = ? AND id > ?", list[Any]([self.tenant, kind, after])
         if group is not None:
             where, values = where + " AND in_group = ?", [*values, group]
-        rows = await self._file.read(
-            lambda connection: connection.execute(
+        values = [*values, time.time(), admission.counted("limit", limit)]
+
+        def query(connection: sqlite3.Connection) -> list[Document]:
+            found = connection.execute(
                 f"SELECT {_DOCUMENT} FROM documents WHERE {where} AND (expires_at IS NULL OR expires_at > ?)"
                 " ORDER BY id LIMIT ?",
-                (*values, time.time(), admission.counted("limit", limit)),
-            ).fetchall()
-        )
-        return [admission.document(row) for row in rows]
+                values,
+            )
+            return [admission.document(row) for row in found]
+
+        return await self._file.read(query)
 
     async def append(
         self,

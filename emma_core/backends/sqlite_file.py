@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -254,8 +255,8 @@ def _roll_back(connection: sqlite3.Connection) -> None:
         connection.execute("ROLLBACK")
 
 
-def _any_text(raw: bytes) -> str:
-    return raw.decode("utf-8", "surrogateescape")
+# no function of Python: it is called for every text of every row
+_any_text = partial(str, encoding="utf-8", errors="surrogateescape")
 
 
 _WHAT_TO_DO = (
