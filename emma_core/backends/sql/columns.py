@@ -7,7 +7,6 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from sqlalchemy import REAL, BigInteger, Boolean, Date, DateTime, Double, Integer, Text
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
@@ -30,12 +29,12 @@ class IsoText(TypeDecorator[Any]):
 class Json(TypeDecorator[Any]):
     """A JSON value as its canonical text: the same bytes on every database; NULL is no value."""
 
-    impl = postgresql.TEXT(collation="C")
+    impl = Text
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> Any:
-        """Plain text where collations are said otherwise."""
-        return dialect.type_descriptor(self.impl_instance if dialect.name == "postgresql" else Text())
+        """Text, compared by code points."""
+        return dialect.type_descriptor(Text(collation="C") if dialect.name == "postgresql" else Text())
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
         """The text that is stored."""
@@ -47,7 +46,7 @@ class Json(TypeDecorator[Any]):
 
 
 # order by code points everywhere: PostgreSQL's other collations depend on the machine
-TEXT = Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
+TEXT = Text().with_variant(Text(collation="C"), "postgresql")
 NUMBER = BigInteger().with_variant(Integer(), "sqlite")
 REAL_NUMBER: Any = Double().with_variant(REAL(), "sqlite")
 FLAG = Boolean().with_variant(Integer(), "sqlite")

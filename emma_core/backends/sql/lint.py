@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
-
-from sqlalchemy.ext.asyncio import AsyncConnection
+from typing import TYPE_CHECKING, Any
 
 from emma_core.backends.sql import engines, explaining, row_security
 from emma_core.backends.sql.connecting import Place
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
 Flaw = tuple[str, str]
 """What lets a tenant's rows be seen by another, and what to do."""
@@ -66,7 +67,7 @@ ORDER BY 1
 
 async def flaws(place: Place) -> list[Flaw]:
     """Every way around row-level security that was found; none means that it holds. Raises `StoreError`."""
-    engine = engines.engine(place)
+    engine = engines.server_engine(place)
     try:
         async with engine.connect() as connection:
             await connection.exec_driver_sql("SELECT set_config('search_path', 'pg_catalog', true)")

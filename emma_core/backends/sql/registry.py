@@ -6,17 +6,22 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from emma_core.backends import checked, sqlite_file
 from emma_core.backends.sql import connecting, engines, lint, migrating, row_security, schema
 from emma_core.backends.sql.connecting import Place
+from emma_core.backends.sql.engines import Asks
+from emma_core.backends.sql.file_engine import FileEngine
 from emma_core.backends.sql.tenant_rows import SqlTenantRegistry, census, insert
 from emma_core.errors import CallerError, Conflict, NotFound, OperatorError, StoreError
 from emma_core.nouns import Tenant, TenantState
 from emma_core.ports import Registry, TenantRegistry
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 
 def open_registry(address: str) -> Registry:
@@ -29,7 +34,7 @@ class SqlRegistry:
 
     def __init__(self, place: Place) -> None:
         self.place = place
-        self._engine: AsyncEngine | None = None
+        self._engine: AsyncEngine | FileEngine | None = None
         self._copy: tuple[AsyncEngine, Place] | None = None
         self._owner: Place | None = None
 
@@ -39,11 +44,11 @@ class SqlRegistry:
             return
         if self.place.path is not None:
             await asyncio.to_thread(sqlite_file.make_ready, self.place.path)
-        self._engine = engines.engine(self.place)
         self._owner = connecting.place(owner) if owner else None
         try:
-            if self.place.path is None:
-                await engines.admit(self._engine, self.place)
+            self._engine = made = engines.engine(self.place)
+            if not isinstance(made, FileEngine):
+                await engines.admit(made, self.place)
             if replica:
                 await self._open_copy(connecting.place(replica))
         except BaseException:
@@ -138,7 +143,7 @@ class SqlRegistry:
 
     def speaking(
         self, tenant: str, *, writes: bool = False, may_lag: bool = False
-    ) -> AbstractAsyncContextManager[AsyncConnection]:
+    ) -> AbstractAsyncContextManager[Asks]:
         """A transaction in which only that tenant's rows are there."""
         if self._engine is None:
             raise StoreError(f"Registry {self.place.shown!r} is not open; await its open() first")
@@ -149,11 +154,11 @@ class SqlRegistry:
         if copy.path is not None or self.place.path is not None:
             raise OperatorError(f"EMMA_DATABASE_REPLICA {copy.shown!r}: only a PostgreSQL has copies; leave it out")
         copy = replace(copy, per_tenant=self.place.per_tenant)
-        self._copy = (engines.engine(copy), copy)
+        self._copy = (engines.server_engine(copy), copy)
         await engines.admit(*self._copy)
 
 
-async def _read(connection: AsyncConnection, id: str) -> Tenant | None:
+async def _read(connection: Asks, id: str) -> Tenant | None:
     row = (await connection.execute(select(schema.tenants).where(schema.tenants.c.tenant == id))).first()
     return _tenant(row._asdict()) if row else None
 

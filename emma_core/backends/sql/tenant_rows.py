@@ -9,11 +9,11 @@ from typing import Any, Protocol
 
 from pydantic import ValidationError
 from sqlalchemy import BigInteger, ColumnElement, Table, and_, func, select
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.dialects import sqlite
 
 from emma_core.backends.sql import schema
 from emma_core.backends.sql.connecting import Place
+from emma_core.backends.sql.engines import Asks
 from emma_core.errors import CallerError, Conflict
 from emma_core.nouns import (
     ApiKey,
@@ -56,16 +56,20 @@ class Speaks(Protocol):
 
     def speaking(
         self, tenant: str, *, writes: bool = False, may_lag: bool = False
-    ) -> AbstractAsyncContextManager[AsyncConnection]:
+    ) -> AbstractAsyncContextManager[Asks]:
         """A transaction of that tenant."""
 
 
 def insert(place: Place, table: Table) -> Any:
     """An insert that can say what happens where the row is there already."""
-    return {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[place.dialect](table)
+    if place.dialect == "sqlite":
+        return sqlite.insert(table)
+    from sqlalchemy.dialects import postgresql  # a file needs not wait for it
+
+    return postgresql.insert(table)
 
 
-async def census(connection: AsyncConnection, tenant: str) -> dict[str, int]:
+async def census(connection: Asks, tenant: str) -> dict[str, int]:
     """How many rows are held of the tenant, by table."""
     counts = [
         select(func.count()).select_from(table).where(table.c.tenant == tenant).scalar_subquery().label(table.name)
@@ -211,10 +215,10 @@ class SqlTenantRegistry:
             for table in COUNTED:
                 await connection.execute(table.delete().where(table.c.tenant == self.tenant))
 
-    def _reading(self) -> AbstractAsyncContextManager[AsyncConnection]:
+    def _reading(self) -> AbstractAsyncContextManager[Asks]:
         return self._registry.speaking(self.tenant)
 
-    def _writing(self) -> AbstractAsyncContextManager[AsyncConnection]:
+    def _writing(self) -> AbstractAsyncContextManager[Asks]:
         return self._registry.speaking(self.tenant, writes=True)
 
     def _keyed(self, table: Table, noun: type[Registered], key: tuple[str, ...]) -> ColumnElement[bool]:
@@ -229,7 +233,7 @@ class SqlTenantRegistry:
         table = schema.idempotency_keys
         return and_(table.c.tenant == self.tenant, table.c.key == key)
 
-    async def _moves_to(self, connection: AsyncConnection, after: int | None, seen: int) -> bool:
+    async def _moves_to(self, connection: Asks, after: int | None, seen: int) -> bool:
         """Whether the cursor stood on the line `after`, or on any before `seen`; then it stands on `seen`."""
         table = schema.usage_cursors
         stood = table.c.seen < seen if after is None else and_(table.c.seen == after, table.c.seen < seen)
