@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -57,6 +58,28 @@ async def test_a_watcher_is_woken_by_another_process(address: str) -> None:
     assert await asyncio.to_thread(child.communicate) != ("", None)
     await watch.aclose()
     await store.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="expected: no limits of that kind on this system")
+async def test_a_disk_that_takes_no_more_is_one_error_and_loses_nothing_acknowledged(address: str) -> None:
+    import resource
+
+    def little_room() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, 600_000))
+
+    done = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, LOOP, address, "a", "child", "5000"],
+        capture_output=True,
+        text=True,
+        preexec_fn=little_room,
+    )
+
+    assert done.returncode == 1
+    assert re.search(r"StoreError: Store '.*emma.db' (has no room left|failed \(disk I/O error\); check)", done.stderr)
+    acknowledged = [row.split() for row in done.stdout.splitlines()]
+    assert len(acknowledged) >= 20
+    assert await held(address, "a", acknowledged) >= len(acknowledged)
 
 
 async def kill_and_count(address: str, times: int) -> int:

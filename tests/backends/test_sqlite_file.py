@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -98,15 +100,21 @@ async def test_another_programs_database_is_refused_untouched(tmp_path: Path, ve
     await refused(path, "is another program's database; name a file of its own")
 
 
-async def test_a_file_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "emma.db"
-    shutil.copy(FIXTURES / "store_v1.db", path)
-    path.chmod(0o400)
-    try:
-        with path.open("r+b"):
-            pytest.skip("expected: this user may write any file")
-    except PermissionError:
-        await refused(path, "cannot be written; check the permissions")
+async def test_a_file_that_cannot_be_written_is_refused() -> None:
+    with TemporaryDirectory() as folder, ExitStack() as undone:  # of its own: pytest's folders are closed to others
+        path = Path(folder) / "emma.db"
+        store = open_store(f"sqlite:///{path}")
+        await store.open()
+        await store.for_tenant("a").append(sealing("a"))
+        await store.close()
+        path.chmod(0o444)
+        path.parent.chmod(0o555)
+        undone.callback(path.parent.chmod, 0o700)
+        if os.geteuid() == 0:  # who may write any file
+            os.seteuid(65534)
+            undone.callback(os.seteuid, 0)
+
+        await refused(path, "cannot be (written|opened); check")
 
 
 async def test_a_damaged_file_is_one_error_that_names_it(tmp_path: Path) -> None:
