@@ -123,7 +123,7 @@ class SparkEngine:
 
 
 def _whole(table: Table) -> Iterator[pl.DataFrame]:
-    return (batch.select(table.batches.schema) for batch in table.batches.read(None))
+    return (batch.select(list(table.batches.schema)) for batch in table.batches.read(None))
 
 
 def _empty(table: Table) -> pl.DataFrame:

@@ -34,8 +34,9 @@ class FileEngine:
                 yield FileConnection(self._hop, await self._hop(self._begin, writes))
                 await self._hop(self._end, True)
             except BaseException:
-                # queued behind what a cancelled caller left running there, so that no lock outlives it
-                await self._hop(self._end, False)
+                # queued behind what a cancelled caller left running there, and not to be cancelled itself, so that no
+                # lock outlives whoever is cancelled twice
+                await asyncio.shield(asyncio.wrap_future(self._lane.submit(self._end, False)))
                 raise
 
     async def dispose(self) -> None:
