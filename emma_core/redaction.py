@@ -20,6 +20,9 @@ _IN_QUERY = re.compile(rf"([?&;]{_OPENS}=)(?!\{{secret:)[^\s&;'\"`>]+", re.IGNOR
 _IN_USERINFO = re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s/@:'\"]*:)(?!\{secret:)[^\s@'\"]+(?=@)", re.IGNORECASE)
 _VARIABLE = re.compile(rf"{_OPENS}S?$|_CONNECTION_STRING$|^IDENTITY_HEADER$", re.IGNORECASE)
 
+_PLACES = frozenset({"PWD", "OLDPWD"})
+"""Variables in which a shell keeps the folder it stands in: no password, though named like one."""
+
 _known: set[str] = set()
 _masked: re.Pattern[str] | None = None
 
@@ -49,7 +52,7 @@ def learn_address(address: str) -> None:
 def learn_environment() -> None:
     """Values of variables whose names say that they open something, such as `…_API_KEY`, are masked from now on."""
     for name, value in os.environ.items():
-        if _VARIABLE.search(name):
+        if name not in _PLACES and _VARIABLE.search(name):
             learn(value)
 
 

@@ -319,3 +319,14 @@ def test_a_traceback_that_the_command_shows_is_masked(
     assert code == 70
     assert "RuntimeError: cannot reach careless://emma:***@host" in err
     assert leaks({"cache": secret}, place, out, err) == {}
+
+
+def test_the_folder_a_shell_stands_in_is_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PWD", "OLDPWD"):
+        monkeypatch.setenv(name, "/srv/a-folder-of-the-shell")
+    monkeypatch.setenv("SOME_PWD", "a-password-of-somebody")
+
+    redaction.learn_environment()
+
+    said = redaction.mask("/srv/a-folder-of-the-shell/emma.db opens by a-password-of-somebody")
+    assert said == "/srv/a-folder-of-the-shell/emma.db opens by ***"
