@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from datetime import date
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Annotated, Any
@@ -130,7 +131,8 @@ def explain(id: RuleId, facts: FactsOption = None, as_of: AsOfOption = None, for
     """Hold given facts against one rule, and tell what each part of it comes to and which decide; exits 0 whatever
     came out. A rule on whole files takes its records under "rows".
 
-    In JSON: the finding, or null where the rule's `when` is FALSE.
+    In JSON: `parts`, each before the parts it holds (`depth`), `in_force`, and `finding`, which is null where the
+    rule's `when` is FALSE.
 
     Example:
 
@@ -144,14 +146,16 @@ def explain(id: RuleId, facts: FactsOption = None, as_of: AsOfOption = None, for
     ruleset = next(each for each, one in _all(installed, id) if one is rule)
     day = options.day(as_of) or date.today()
     values, finding = _judged(rule, ruleset, options.facts(facts), day)
+    parts, in_force = rules.explain_tree(rule, values), rules.in_force(rule, day)
     if format == "json":
-        show.data(finding and finding.plain())
+        told = {"rule": id, "in_force": in_force, "parts": [_plain(each) for each in parts]}
+        show.data({**told, "finding": finding and finding.plain()})
         return
     console = show.screen()
-    rows = [_part(each) for each in rules.explain_tree(rule, values)]
+    rows = [_part(each) for each in parts]
     console.print(show.table("", "Comes to", ("Part", {"ratio": 2}), ("With", {"ratio": 1}), rows=rows))
     console.print()
-    if not rules.in_force(rule, day):
+    if not in_force:
         console.print(show.field("Not in force", f"on {day}; a turn at that day leaves it out"))
     console.print(show.field("Outcome", finding.outcome if finding else "no finding: its 'when' is FALSE"))
     if finding:
@@ -220,6 +224,13 @@ def _examples(rule: CompiledRule) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _weight(rule: CompiledRule) -> str:
     return rule.rule.severity if rule.rule.mandatory else f"{rule.rule.severity}, advisory"
+
+
+def _plain(part: PartReport) -> dict[str, Any]:
+    """The part as JSON says it."""
+    from emma_core.nouns import plain_value
+
+    return {**asdict(part), "values": {name: plain_value(said) for name, said in part.values.items()}}
 
 
 _JOINED = {"and": "all of", "or": "any of", "not": "not", "same": "both or neither of"}

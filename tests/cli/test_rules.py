@@ -76,8 +76,11 @@ def test_an_explanation_names_the_leaves_that_decide(emma):
     assert said.code == 0
     assert "reserves_months >= 2" in said.out
     assert "failed" in said.out
-    jsonschema.validate(plain, json.loads((SCHEMAS / "finding.json").read_text()))
-    assert plain["would_pass"] == "reserves_months >= 2"
+    jsonschema.validate(plain["finding"], json.loads((SCHEMAS / "finding.json").read_text()))
+    assert plain["finding"]["would_pass"] == "reserves_months >= 2"
+    assert plain["in_force"] is True
+    deciding = [(part["text"], part["outcome"], part["values"]) for part in plain["parts"] if part["decides"]]
+    assert ("reserves_months >= 2", False, {"reserves_months": 1}) in deciding
 
 
 def test_an_explanation_of_a_register_edit_shows_every_part_with_its_values_and_what_would_mend_it(emma):
@@ -107,7 +110,9 @@ def test_an_explanation_says_where_a_guard_keeps_a_rule_silent_and_where_its_day
 
     assert "its 'when' is FALSE" in said.out
     assert "Not in force" in said.out
-    assert emma(*rule, "--format", "json").json is None
+    plain = emma(*rule, "--format", "json").json
+    assert plain["finding"] is None
+    assert {part["key"] for part in plain["parts"]} == {"when", "require"}
 
 
 def test_blueprints_are_listed_with_whether_they_can_run_and_shown_with_what_they_use(emma):
