@@ -14,6 +14,7 @@ from emma_core.ports import SHELVES
 
 _FIRST = "0" * 64
 N = TypeVar("N", bound=Noun)
+_set = object.__setattr__
 
 
 def counted(name: str, number: int) -> int:
@@ -70,10 +71,10 @@ def _built(noun: type[N], fields: dict[str, Any]) -> N:
     """The noun with these fields, all of them, unasked: a row's columns are of their types, and `model_construct`
     takes longer than the read of the row."""
     made = noun.__new__(noun)
-    for name, value in (("__dict__", fields), ("__pydantic_fields_set__", set(fields))):
-        object.__setattr__(made, name, value)
-    for name in ("__pydantic_extra__", "__pydantic_private__"):
-        object.__setattr__(made, name, None)
+    _set(made, "__dict__", fields)
+    _set(made, "__pydantic_fields_set__", set(fields))
+    _set(made, "__pydantic_extra__", None)
+    _set(made, "__pydantic_private__", None)
     return made
 
 

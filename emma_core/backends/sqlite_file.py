@@ -84,7 +84,7 @@ class DatabaseFile:
         """What the job returned, over everything that was acknowledged before."""
         lanes = self._ready()
         try:
-            return await asyncio.get_running_loop().run_in_executor(lanes.reader, job, lanes.reading)
+            return await asyncio.get_running_loop().run_in_executor(lanes.reader, _read, lanes.reading, job)
         except Exception as error:
             raise explained(error, self.path) from error
 
@@ -147,6 +147,20 @@ class _Lanes:
         self.writing.close()
 
 
+def _read(connection: sqlite3.Connection, job: Job[T]) -> T:
+    """What the job returned; broken bytes reach it as well: the verifier can say in which line they stand."""
+    try:
+        return job(connection)
+    except sqlite3.OperationalError as error:
+        if "decode" not in str(error):
+            raise
+    connection.text_factory = _any_text
+    try:
+        return job(connection)
+    finally:
+        connection.text_factory = str
+
+
 def make_ready(path: Path) -> None:
     """The file is there, with the tables of this release. Raises `StoreError`; what is refused is left as it was."""
     connections: list[sqlite3.Connection] = []
@@ -176,8 +190,6 @@ def _opened(path: Path) -> _Lanes:
         writing = _ready(path, connections)
         reading = _connected(path, connections)
         reading.execute("PRAGMA query_only = ON")
-        # bytes that somebody broke must reach the verifier, which can say in which line they stand
-        reading.text_factory = _any_text
     except BaseException as error:
         for connection in connections:
             connection.close()
@@ -255,7 +267,6 @@ def _roll_back(connection: sqlite3.Connection) -> None:
         connection.execute("ROLLBACK")
 
 
-# no function of Python: it is called for every text of every row
 _any_text = partial(str, encoding="utf-8", errors="surrogateescape")
 
 

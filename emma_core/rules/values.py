@@ -52,14 +52,15 @@ def read_values(specs: Mapping[str, FactSpec], raw: Mapping[str, Any]) -> dict[s
     read: dict[str, Value] = {}
     for name, given in raw.items():
         spec = specs[name]
-        kind, came = spec.type, type(given)
-        if came is str and kind == "text" and given.isascii() and not spec.values:
-            read[name] = given
+        kind = spec.type
+        if kind == "text":
+            if type(given) is str and given.isascii() and not spec.values:
+                read[name] = given
+                continue
+        elif (quick := _QUICK[kind].get(type(given))) and (typed := quick(given)) is not None:
+            read[name] = typed  # what most records hold is told to fit by a look
             continue
-        # what most records hold is told to fit by a look
-        quick = _QUICK[kind].get(came)
-        typed = None if quick is None else quick(given)
-        read[name] = read_value(kind, given, name=name, values=spec.values) if typed is None else typed
+        read[name] = read_value(kind, given, name=name, values=spec.values)
     return read
 
 
@@ -149,7 +150,7 @@ def _read_number(raw: object) -> Decimal | _Unfit:
 def _short(raw: float) -> Decimal | None:
     """What the shortest text of a float says, where that is a fraction of at most 6 places; else None."""
     # a point among the last seven characters; from 0.0001 on no float of this size is written with an exponent
-    if 1e-4 <= raw < 1e12 and not raw.is_integer() and "." in (text := repr(raw))[-7:]:
+    if 1e-4 <= raw < 1e12 and "." in (text := repr(raw))[-7:] and not text.endswith(".0"):
         return Decimal(text)
     return None
 
