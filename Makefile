@@ -19,7 +19,7 @@ test: $(VENV)/installed-all $(AZURITE)/installed browser
 	$(BIN)/mypy --no-error-summary
 	$(BIN)/lint-imports --no-logo
 	grep -rlF '[[[cog' --include='*.md' *.md docs | xargs -r $(BIN)/cog --check --diff --verbosity=0
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q -n 3 --dist loadfile
 
 # The report's page is tested in a real browser. Without one and without the right to install it, that test skips, saying so.
 browser:

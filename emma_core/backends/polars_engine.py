@@ -1,11 +1,12 @@
 """Holds a table against predicates as Polars expressions, batch by batch; what functions broke on goes to the closures.
 
-No more than one batch of rows is held at a time, whatever a file comes to.
+Two batches of rows are held at a time, whatever a file comes to: one is read while the one before it is judged.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Any
 
@@ -34,7 +35,7 @@ class PolarsEngine:
         columns, records = columns_for(table, rules), _records(table)
         outcomes = emitted.outcomes(table.batches.schema, rules, constants=_constants(table, shared))
         seen, panel = 0, Panel(rules)
-        for batch in table.batches.read(columns):
+        for batch in _ahead(table.batches.read(columns)):
             last = seen + batch.height
             told = records.told(batch).select(columns)
             found = outcomes.over(told.lazy(), columns).collect()
@@ -48,7 +49,7 @@ class PolarsEngine:
                 seen = read
             yield Stretch(last - seen, ())
             seen = last
-            del batch, told, found, rows  # before the next is read
+            del batch, told, found, rows  # before the one after the next is read
 
     def totals(
         self, table: Table, rules: Sequence[CompiledRule], shared: Mapping[str, Any]
@@ -71,6 +72,16 @@ class PolarsEngine:
     def examples(self, asked: Sequence[Asked]) -> Iterator[Sequence[Outcome | None]]:
         """What each rule says of each of its examples, rule by rule."""
         return (emitted.of_examples(rule, examples) for rule, examples in asked)
+
+
+def _ahead(batches: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """The batches, the next of which is being read already."""
+    with ThreadPoolExecutor(1, "emma-batches") as reader:
+        coming = reader.submit(next, batches, None)
+        while (batch := coming.result()) is not None:
+            coming = reader.submit(next, batches, None)
+            yield batch
+            del batch
 
 
 def _came_to(table: Table, rules: Sequence[CompiledRule], shared: Mapping[str, Any]) -> emitted.FileTotals:
