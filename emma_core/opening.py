@@ -33,6 +33,7 @@ async def opened(chosen: Settings, found: Packs, *, clock: Callable[[], datetime
             store=found.backend("store", read.store),
             registry=found.backend("registry", read.registry),
             index=found.backend("index", read.index),
+            jobs=found.backend("jobs", read.jobs_at),
             clock=clock,
             models=_model(chosen, read, found),
         )
@@ -45,6 +46,7 @@ async def opened(chosen: Settings, found: Packs, *, clock: Callable[[], datetime
         stack.push_async_callback(house.registry.close)
         await house.registry.open(replica=read.database_replica, owner=read.database_owner)
         stack.push_async_callback(house.index.close)
+        stack.push_async_callback(house.jobs.close)  # it connects when a job is first asked for
         yield house
 
 

@@ -29,7 +29,7 @@ from emma_core.nouns import (
     Value,
 )
 from emma_core.packs import Packs
-from emma_core.ports import Blobs, Cache, Guard, Index, Model, Registry, Secrets, Store, TenantStore
+from emma_core.ports import Blobs, Cache, Guard, Index, Jobs, Model, Registry, Secrets, Store, TenantStore
 from emma_core.settings import Settings
 
 _LOG = logging.getLogger("emma")
@@ -48,6 +48,7 @@ class House:
     store: Store
     registry: Registry
     index: Index
+    jobs: Jobs
     clock: Callable[[], datetime]
     models: dict[str, Model] = field(default_factory=dict)
     collections: dict[str, str] = field(default_factory=dict)

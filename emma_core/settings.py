@@ -32,6 +32,8 @@ class Settings(BaseSettings):
     """The address of large content: a folder, or `azure-blob://account/container`."""
     cache: str = "memory:"
     """The address of the cache: in this process, or `redis://host:port/0` (`rediss:` with TLS)."""
+    jobs: str = ""
+    """The address of durable jobs; empty: a file beside the registry's, or a schema of its own in the same database."""
     secrets: str = "env:"
     """Where `{secret:name}` in an address is read: the environment and `.env`, or `key-vault://vault.vault.azure.net`."""
     answer_cache_seconds: int = 0
@@ -53,6 +55,16 @@ class Settings(BaseSettings):
     def registry(self) -> str:
         """The address of the registry."""
         return self.database or self.store
+
+    @property
+    def jobs_at(self) -> str:
+        """The address of durable jobs."""
+        if self.jobs:
+            return self.jobs
+        scheme, _, rest = self.registry.partition(":")
+        if scheme == "sqlite":
+            return f"sqlite:{rest.removesuffix('.db')}.jobs.db"
+        return self.registry if scheme == "postgresql" else "sqlite:///.emma/emma.jobs.db"
 
 
 def load(**given: Any) -> Settings:

@@ -31,6 +31,7 @@ def register_backends() -> Mapping[str, Mapping[str, Callable[..., Any]]]:
         "model": {"offline": _offline, "*": _langchain},
         "blobs": {"file": _folder_blobs, "azure-blob": _azure_blobs},
         "cache": {"memory": _memory_cache, "redis": _redis_cache, "rediss": _redis_cache},
+        "jobs": {"sqlite": _dbos_jobs, "postgresql": _dbos_jobs},
         "secrets": {"env": _env_secrets, "key-vault": _key_vault},
         "engine": {"closures": _closures, "polars": _polars, "spark": _spark},
     }
@@ -142,6 +143,12 @@ def _key_vault(address: str) -> Any:
         raise MissingExtra("Secrets in Key Vault", "azure") from error
 
     return open_secrets(address)
+
+
+def _dbos_jobs(address: str) -> Any:
+    from emma_core.backends.dbos_jobs import open_jobs
+
+    return open_jobs(address)
 
 
 def _offline(address: str) -> Any:

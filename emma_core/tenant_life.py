@@ -50,7 +50,9 @@ class TenantLife:
 
     def __init__(self, house: House) -> None:
         self._house = house
-        self._holdings = Holdings(registry=house.registry, store=house.store, blobs=house.blobs, cache=house.cache)
+        self._holdings = Holdings(
+            registry=house.registry, store=house.store, blobs=house.blobs, cache=house.cache, jobs=house.jobs
+        )
 
     async def create(
         self, id: str, title: str = "", *, region: str = "", data_class: DataClass = "confidential", plan: str = ""

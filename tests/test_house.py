@@ -55,6 +55,7 @@ HEAVY = set(
     [
         "alembic",
         "azure",
+        "dbos",
         "jinja2",
         "langchain",
         "langchain_core",

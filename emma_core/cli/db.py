@@ -9,6 +9,7 @@ import typer
 
 from emma_core.cli.options import OneFormat
 from emma_core.cli.retain import retain
+from emma_core.errors import MissingExtra
 
 app = typer.Typer(
     help="Bring databases to the form of a release, and destroy what has had its time.", no_args_is_help=True
@@ -20,7 +21,7 @@ Revision = Annotated[str, typer.Argument(metavar="REVISION", help="The revision 
 
 @app.command()
 def upgrade(format: OneFormat = "text") -> None:
-    """Bring the store, the registry and the blobs to the form that this release writes. Back up first.
+    """Bring the store, the registry, the blobs and the jobs to the form that this release writes. Back up first.
 
     On PostgreSQL the role of EMMA_DATABASE_OWNER makes the tables and their row-level security, and lets the role of
     EMMA_DATABASE use them.
@@ -29,7 +30,7 @@ def upgrade(format: OneFormat = "text") -> None:
 
         emma db upgrade
     """
-    _told(_changed(("store", "registry", "blobs"), lambda each, owner: each.upgrade(owner)), format)
+    _told(_changed(("store", "registry", "blobs", "jobs"), lambda each, owner: each.upgrade(owner)), format)
 
 
 @app.command()
@@ -52,11 +53,19 @@ async def _changed(ports: tuple[str, ...], change: Callable[[Any, str], Awaitabl
     said: list[str] = []
     async with resolved(chosen, found) as (_, read):
         for port in ports:
-            address = getattr(read, port)
+            address = read.jobs_at if port == "jobs" else getattr(read, port)
             if port != "registry" or address != read.store:  # else the store's own database holds it
                 same = address.partition(":")[0] == read.database_owner.partition(":")[0]
-                said += await change(found.backend(port, address), read.database_owner if same else "")
+                said += await _one_changed(found.backend(port, address), change, read.database_owner if same else "")
     return said
+
+
+async def _one_changed(one: Any, change: Callable[[Any, str], Awaitable[list[str]]], owner: str) -> list[str]:
+    """What was done there; what is not installed is not used either, and keeps nothing else from being done."""
+    try:
+        return await change(one, owner)
+    except MissingExtra as error:
+        return [f"left out: {error}"]
 
 
 def _told(work: Any, format: str) -> None:

@@ -21,7 +21,14 @@ if TYPE_CHECKING:
     from emma_core.packs import Packs
     from emma_core.settings import Settings
 
-EXTRAS = {"azure": "azure.core", "files": "polars", "langchain": "langchain", "redis": "redis", "spark": "pyspark"}
+EXTRAS = {
+    "azure": "azure.core",
+    "durable": "dbos",
+    "files": "polars",
+    "langchain": "langchain",
+    "redis": "redis",
+    "spark": "pyspark",
+}
 """By extra, the module that tells whether it is installed."""
 
 

@@ -19,6 +19,7 @@ from emma_core.nouns.authored import (
     Source,
 )
 from emma_core.nouns.check import CheckEvent, Decision, Docket, Report, RuleCount
+from emma_core.nouns.job import INSTALLATION, Job, JobId, JobState
 from emma_core.nouns.published import Label, LabelName, Published
 from emma_core.nouns.speech import Briefing, Ground, Message, Piece, Prompt, ToolCall
 from emma_core.nouns.table import Batches, Problem, Table
@@ -79,6 +80,7 @@ from emma_core.nouns.values import (
 )
 
 __all__ = [
+    "INSTALLATION",
     "Answer",
     "AnswerShape",
     "ApiKey",
@@ -112,6 +114,9 @@ __all__ = [
     "Head",
     "Id",
     "IdempotencyKey",
+    "Job",
+    "JobId",
+    "JobState",
     "Label",
     "LabelName",
     "LeftOut",

@@ -1,5 +1,6 @@
 """The ports: what Emma needs of the outside, each answered by whatever its address names."""
 
+from emma_core.ports.jobs import JobKind, JobRun, Jobs, TenantJobs
 from emma_core.ports.judgement import NAMED, Asked, Engine, Group, Guard, Reader, Stretch
 from emma_core.ports.objects import Blobs, Cache, Secrets, TenantBlobs, TenantCache
 from emma_core.ports.registry import Registry, Row, TenantRegistry
@@ -16,6 +17,9 @@ __all__ = [
     "Group",
     "Guard",
     "Index",
+    "JobKind",
+    "JobRun",
+    "Jobs",
     "Model",
     "Reader",
     "Registry",
@@ -26,6 +30,7 @@ __all__ = [
     "Stretch",
     "TenantBlobs",
     "TenantCache",
+    "TenantJobs",
     "TenantRegistry",
     "TenantStore",
 ]

@@ -67,6 +67,7 @@ async def destroy(holdings: Holdings, due: Due, *, by: str, at: datetime) -> Pro
     store = holdings.store.for_tenant(id)
     before, head = await census(holdings, id), await store.head()
     await holdings.blobs.for_tenant(id).purge()  # first: it is the one that may have to keep something
+    await holdings.jobs.for_tenant(id).purge()  # before what they might write to
     await store.purge()
     await holdings.registry.for_tenant(id).purge()
     cached = await holdings.cache.for_tenant(id).purge()

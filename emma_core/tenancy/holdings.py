@@ -19,7 +19,7 @@ from emma_core.nouns import (
     Setting,
     Subscription,
 )
-from emma_core.ports import Blobs, Cache, Registry, Store, TenantStore
+from emma_core.ports import Blobs, Cache, Jobs, Registry, Store, TenantStore
 
 NOUNS: dict[str, type[Registered]] = {
     "member": Member,
@@ -48,6 +48,7 @@ class Holdings:
     store: Store
     blobs: Blobs
     cache: Cache
+    jobs: Jobs
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ async def census(holdings: Holdings, tenant: str) -> dict[str, dict[str, int]]:
         "store": dict(await holdings.store.for_tenant(tenant).census()),
         "registry": dict(await holdings.registry.for_tenant(tenant).census()),
         "blobs": dict(await holdings.blobs.for_tenant(tenant).census()),
+        "jobs": dict(await holdings.jobs.for_tenant(tenant).census()),
     }
 
 

@@ -24,6 +24,7 @@ async def test_an_offboarded_tenant_is_kept_for_its_time_and_then_nothing_is_lef
     async with house(retain_telemetry_days=60) as emma:
         for id in ("acme", "acme2"):
             await furnish(emma, id)
+            await emma._house.jobs.for_tenant(id).start("export", {"folder": f"out of {id}\n"}, by="ana")
         other = await emma.tenancy.show("acme2")
         head = (await emma.tenancy.show("acme")).head
         due = await emma.tenancy.offboard("acme")
@@ -44,11 +45,12 @@ async def test_an_offboarded_tenant_is_kept_for_its_time_and_then_nothing_is_lef
     assert (proof.tenant, proof.by, proof.head, proof.cached) == ("acme", "olga", head, 1)
     assert proof.before == due.holds and proof.before["store"]["lines"] == 6
     assert not any(count for place in proof.after.values() for count in place.values())
-    assert set(proof.after) == {"store", "registry", "blobs"}
+    assert set(proof.after) == {"store", "registry", "blobs", "jobs"} and proof.before["jobs"] == {"jobs": 1}
     assert ledger[0].id == "e-1" and ledger[1].subject_hash == proof.hash
     assert Proof.model_validate_json(canonical.text(proof.plain())) == proof
     assert cached is None
     assert {**left.holds["store"], **left.holds["blobs"]} == {**other.holds["store"], **other.holds["blobs"]}
+    assert left.holds["jobs"] == {"jobs": 1}
     leftovers = [
         path for path in (tmp_path / "here").rglob("*") if path.is_file() and b"of acme\n" in path.read_bytes()
     ]
