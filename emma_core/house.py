@@ -33,6 +33,7 @@ from emma_core.nouns import (
     plain_value,
 )
 from emma_core.ports import TenantStore
+from emma_core.replays import Replays
 from emma_core.runtime import House
 from emma_core.tenant_life import TenantLife
 from emma_core.versions import Versions
@@ -114,6 +115,8 @@ class Desk:
         self._store: TenantStore = house.store.for_tenant(caller.tenant)
         self.versions = Versions(house, caller, self._known)
         """What is published here, and may be."""
+        self.replays = Replays(house, caller, self._known)
+        """What was judged here, judged again."""
 
     async def blueprint(self, address: str) -> Blueprint:
         """The blueprint that is asked at that address here, ready to run. Raises as `stream()` does."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 
-from emma_core import agent, audit, blueprints, facts, memory, overrides, retrieval, rules
+from emma_core import agent, audit, blueprints, facts, judging, memory, overrides, retrieval, rules
 from emma_core.blueprints import Prepared
 from emma_core.errors import BlueprintError, Conflict, ModelError
 from emma_core.nouns import (
@@ -121,7 +121,7 @@ async def _set_out(house: House, caller: Caller, ask: Ask, given: Mapping[str, A
     lines = await store.lines(conversation=ask.conversation, newest_first=True, limit=4 * turns) if turns else []
     recalled = memory.recall(audit.as_sealed(lines, tenant=caller.tenant), turns=turns)
     known = _gather(prepared, ask, given, recalled)
-    turn, dates = f"t-{secrets.token_hex(12)}", _dates(prepared, known, ask.as_of)
+    turn, dates = f"t-{secrets.token_hex(12)}", judging.dates(prepared, known, ask.as_of)
     return _Trip(house, caller, store, ask, turn, prepared, model, recalled, known, dates)
 
 
@@ -157,16 +157,6 @@ def _gather(prepared: Prepared, ask: Ask, given: Mapping[str, Any], recalled: me
     return facts.settle(*earlier, asserted, facts.given(models, given))
 
 
-def _dates(prepared: Prepared, known: Iterable[Fact], as_of: date) -> dict[str, date]:
-    """By rule set, the date its effective dates are held against; what words assert never moves it."""
-    firm = {fact.name: fact.value for fact in known if fact.basis in ("given", "record")}
-    dates = {}
-    for each in prepared.rulesets:
-        named = firm.get(f"{each.ruleset.facts}.{each.ruleset.as_of}")
-        dates[each.ruleset.ruleset] = named if isinstance(named, date) else as_of
-    return dates
-
-
 async def _retrieve(trip: _Trip) -> retrieval.Selection:
     index, prepared = trip.house.index, trip.prepared
     if prepared.hash not in trip.house.collections:
@@ -184,29 +174,7 @@ async def _retrieve(trip: _Trip) -> retrieval.Selection:
 
 def _judge(trip: _Trip, chosen: Iterable[rules.CompiledRule], judged: Mapping[str, Value]) -> tuple[Finding, ...]:
     """`judged`: what is held against the rules besides the facts: the words, or a call's name and arguments."""
-    findings = []
-    known = {model: facts.of_model(trip.known, model) for model in trip.prepared.models}
-    for rule in chosen:
-        values, basis = known[rule.ruleset.facts]
-        day = trip.dates[rule.ruleset.ruleset]
-        finding = rules.judge(rule, {**values, "as_of": day, **judged}, basis=basis, as_of=day)
-        if finding is not None:
-            findings.append(_without_text(finding))
-    return tuple(findings)
-
-
-def _read_by(trip: _Trip, rule: rules.CompiledRule, judged: Mapping[str, Value]) -> dict[str, Value]:
-    """All that the rule can read: its model's facts, the date it is read at, and what is judged."""
-    values, _ = facts.of_model(trip.known, rule.ruleset.facts)
-    return {**values, "as_of": trip.dates[rule.ruleset.ruleset], **judged}
-
-
-def _without_text(finding: Finding) -> Finding:
-    """The finding without the whole of what was judged: the turn holds it already, and the spans say where."""
-    if "text" not in (finding.values or {}):
-        return finding
-    values = {name: value for name, value in (finding.values or {}).items() if name != "text"}
-    return finding.model_copy(update={"values": values or None})
+    return judging.judge(trip.prepared, trip.known, trip.dates, chosen=chosen, judged=judged)
 
 
 async def _settle(
@@ -271,7 +239,7 @@ async def _overrides(
             marked.append(finding)
             continue
         template = trip.house.packs.template(rule.rule.override_template)
-        values = _read_by(trip, rule, {"text": trip.ask.words})
+        values = judging.read_by(rule, trip.known, trip.dates, {"text": trip.ask.words})
         override = overrides.suggest(
             finding, rule, template, values=values, ask=trip.ask, caller=trip.caller.user, now=now
         )

@@ -4,22 +4,30 @@ from emma_core.audit.export import Export, read_export, write_export
 from emma_core.audit.merkle import MerkleTree
 from emma_core.audit.reading import as_sealed, decision, export_trail, read, suggestion, verify_trail
 from emma_core.audit.recording import TurnRecord, record_check, recover
+from emma_core.audit.replaying import Again, Difference, Judgement, Replayed, compare, judgement, predicate, unknown
 from emma_core.audit.sealing import commitment, sealing
 from emma_core.audit.timeline import Episode, Happening, timeline
 from emma_core.audit.verify import Verification, Verifier, verify
 
 __all__ = [
+    "Again",
+    "Difference",
     "Episode",
     "Export",
     "Happening",
+    "Judgement",
     "MerkleTree",
+    "Replayed",
     "TurnRecord",
     "Verification",
     "Verifier",
     "as_sealed",
     "commitment",
+    "compare",
     "decision",
     "export_trail",
+    "judgement",
+    "predicate",
     "read",
     "read_export",
     "record_check",
@@ -27,6 +35,7 @@ __all__ = [
     "sealing",
     "suggestion",
     "timeline",
+    "unknown",
     "verify",
     "verify_trail",
     "write_export",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
+from emma_core.cli import replaying
 from emma_core.cli.options import ListFormat, OneFormat, RolesOption, TenantOption, UserOption, named
 from emma_core.errors import CallerError, NotFound, OperatorError
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from emma_core.audit import Episode, Verification
     from emma_core.nouns import TrailLine
 
-app = typer.Typer(help="Read, verify and export the sealed trail.", no_args_is_help=True)
+app = typer.Typer(help="Read, verify, replay and export the sealed trail.", no_args_is_help=True)
 
 
 @app.command()
@@ -141,6 +142,10 @@ def export(
         part.unlink(missing_ok=True)
         raise
     print(f"{count} lines were written to {file}", file=sys.stderr)
+
+
+app.command()(replaying.replay)
+app.command()(replaying.impact)
 
 
 def verdict(found: Verification, *, digits: int = 64) -> Text:

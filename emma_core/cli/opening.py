@@ -33,10 +33,12 @@ async def desk(
     *,
     settings: Settings | None = None,
     reading: bool = False,
+    pack: str | None = None,
 ) -> AsyncIterator[Desk]:
     """The desk of the local caller, or of whom `--as` and `--role` say on an embedded store.
 
-    `reading`: the command makes nothing, so a store that is not there is refused and not made.
+    `reading`: the command makes nothing, so a store that is not there is refused and not made. `pack`: the
+    `NAME==VERSION` that must be among the packs.
     """
     from emma_core.house import Emma
     from emma_core.settings import load
@@ -51,6 +53,9 @@ async def desk(
     if reading:
         there(chosen)
     async with Emma.open(chosen, recover=not reading) as emma:
+        if pack is not None:
+            name, _, version = pack.partition("==")
+            emma.packs.need(name, f"=={version}")
         _known(roles or (), emma.packs.roles())
         yield emma.tenant(tenant or chosen.tenant, user="local" if user is None else user, roles=roles or ())
 

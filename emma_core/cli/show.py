@@ -58,12 +58,13 @@ def many(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def data(said: Any, *, indent: int | None = 2) -> None:
-    """The value stands on stdout as JSON."""
-    wide = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+def data(said: Any, *, indent: int | None = 2, out: TextIO | None = None) -> None:
+    """The value stands on stdout as JSON, or on `out`."""
+    stream = out or sys.stdout
+    wide = (stream.encoding or "").lower().replace("-", "") == "utf8"
     text = json.dumps(said, ensure_ascii=not wide, indent=indent)
     # JSON may say any character by its number, and a terminal obeys some of those that it leaves as they are
-    sys.stdout.write(_UNSEEN.sub(_escaped, text) + "\n")
+    stream.write(_UNSEEN.sub(_escaped, text) + "\n")
 
 
 def _escaped(found: re.Match[str]) -> str:
