@@ -1,5 +1,6 @@
 """The audit room: writes turns on the sealed trail, verifies it, exports it, and tells what it says."""
 
+from emma_core.audit.account import Account, Step, account, lines_of
 from emma_core.audit.export import Export, read_export, write_export
 from emma_core.audit.merkle import MerkleTree
 from emma_core.audit.reading import as_sealed, decision, export_trail, read, suggestion, verify_trail
@@ -10,6 +11,7 @@ from emma_core.audit.timeline import Episode, Happening, timeline
 from emma_core.audit.verify import Verification, Verifier, verify
 
 __all__ = [
+    "Account",
     "Again",
     "Difference",
     "Episode",
@@ -18,15 +20,18 @@ __all__ = [
     "Judgement",
     "MerkleTree",
     "Replayed",
+    "Step",
     "TurnRecord",
     "Verification",
     "Verifier",
+    "account",
     "as_sealed",
     "commitment",
     "compare",
     "decision",
     "export_trail",
     "judgement",
+    "lines_of",
     "predicate",
     "read",
     "read_export",

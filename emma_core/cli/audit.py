@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from emma_core.audit import Episode, Verification
+    from emma_core.cli.show import Format
     from emma_core.nouns import TrailLine
 
 app = typer.Typer(help="Read, verify, replay and export the sealed trail.", no_args_is_help=True)
@@ -25,45 +26,41 @@ app = typer.Typer(help="Read, verify, replay and export the sealed trail.", no_a
 
 @app.command()
 def show(
-    turn: Annotated[str | None, typer.Option("--turn", metavar="ID", help="Only that turn.")] = None,
+    which: Annotated[str | None, typer.Argument(metavar="TURN", help="The turn to tell whole.")] = None,
+    turn: Annotated[str | None, typer.Option("--turn", metavar="ID", help="The same, as an option.")] = None,
     conversation: Annotated[
         str | None, typer.Option("--conversation", metavar="ID", help="Only that conversation.")
     ] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, max=100_000, help="The newest lines, so many.")] = 50,
-    values: Annotated[bool, typer.Option("--values", help="The words, facts and values beside the lines too.")] = False,
+    values: Annotated[
+        bool | None,
+        typer.Option(
+            "--values/--no-values", help="The words, facts and values beside the lines too; of one turn they are told."
+        ),
+    ] = None,
     format: ListFormat = "text",
     tenant: TenantOption = None,
     user: UserOption = None,
     role: RolesOption = None,
 ) -> None:
-    """Tell the trail turn by turn: what happened when, what was found, and who decided.
+    """Tell the trail turn by turn, or one turn whole: what was asked and found, who decided, when and why.
 
-    In JSON: the sealed events, or with --values the stored lines with what lies beside them.
+    Of one turn the values that were compared are told too; `--no-values` leaves them out. In JSON: the sealed events,
+    or with --values the stored lines with what lies beside them.
 
     Examples:
 
         emma audit show --limit 10
 
+        emma audit show t-0123456789abcdef01234567
+
         emma audit show --conversation c-1 --values
     """
-    from emma_core import audit
-    from emma_core.cli import show as screen
-    from emma_core.cli.opening import desk, finish
-
-    turn, conversation = named("--turn", turn), named("--conversation", conversation)
-
-    async def newest() -> list[TrailLine]:
-        async with desk(tenant, user, role, reading=True) as opened:
-            trail = await opened.trail()
-            return (await trail.lines(turn=turn, conversation=conversation, limit=limit, newest_first=True))[::-1]
-
-    lines = finish(newest())
-    if not lines and (turn or conversation):
-        raise NotFound(_absent(turn, conversation))
-    plain = [line.plain() if values else audit.read(line).plain() for line in lines]
-    if screen.listed(plain, format):
-        return
-    _tell(audit.timeline(lines), {line.seq: line.payload.body for line in lines if line.payload and values})
+    turn, conversation = named("TURN", which) or named("--turn", turn), named("--conversation", conversation)
+    if turn is not None and format == "text":
+        _tell_whole(turn, conversation, values is not False, tenant, user, role)
+    else:
+        _tell_newest(turn, conversation, limit, bool(values), format, tenant, user, role)
 
 
 @app.command()
@@ -148,6 +145,59 @@ app.command()(replaying.replay)
 app.command()(replaying.impact)
 
 
+def _tell_newest(
+    turn: str | None,
+    conversation: str | None,
+    limit: int,
+    values: bool,
+    format: Format,
+    tenant: str | None,
+    user: str | None,
+    role: Sequence[str] | None,
+) -> None:
+    """The newest lines stand on the screen, turn by turn or in JSON. Raises `NotFound` where there is none such."""
+    from emma_core import audit
+    from emma_core.cli import show as screen
+    from emma_core.cli.opening import desk, finish
+
+    async def newest() -> list[TrailLine]:
+        async with desk(tenant, user, role, reading=True) as opened:
+            trail = await opened.trail()
+            return (await trail.lines(turn=turn, conversation=conversation, limit=limit, newest_first=True))[::-1]
+
+    lines = finish(newest())
+    if not lines and (turn or conversation):
+        raise NotFound(_absent(turn, conversation))
+    plain = [line.plain() if values else audit.read(line).plain() for line in lines]
+    if not screen.listed(plain, format):
+        _tell(audit.timeline(lines), {line.seq: line.payload.body for line in lines if line.payload and values})
+
+
+def _tell_whole(
+    turn: str,
+    conversation: str | None,
+    values: bool,
+    tenant: str | None,
+    user: str | None,
+    role: Sequence[str] | None,
+) -> None:
+    """The turn stands on the screen. Raises `NotFound` where it is not on this trail, or in another conversation."""
+    from emma_core import audit
+    from emma_core.cli import history
+    from emma_core.cli import show as screen
+    from emma_core.cli.opening import desk, finish
+
+    async def found() -> list[TrailLine]:
+        async with desk(tenant, user, role, reading=True) as opened:
+            return await audit.lines_of(await opened.trail(), turn)
+
+    lines = finish(found())
+    if not lines or conversation not in (None, lines[0].conversation):
+        raise NotFound(_absent(turn, conversation))
+    shown = lines if values else [line.model_copy(update={"payload": None}) for line in lines]
+    history.tell(screen.screen(), audit.account(shown))
+
+
 def verdict(found: Verification, *, digits: int = 64) -> Text:
     """The verification in one line: how many lines hold up to which head, or which is the first that does not."""
     from rich.text import Text
@@ -179,6 +229,8 @@ def _tell(episodes: list[Episode], beside: dict[int, str]) -> None:
                 console.print(screen.visible(_laid_out(beside[each.seq])), soft_wrap=True)
     if not episodes:
         console.print("The trail is empty here; `emma ask` writes on it.")
+    elif turn := next((each.turn for each in reversed(episodes) if each.turn), None):
+        console.print(f"One turn whole: emma audit show {screen.visible(turn)}", style="dim", soft_wrap=True)
 
 
 def _laid_out(payload: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
@@ -59,8 +59,12 @@ def answer(turn: Turn) -> Text:
 
 def findings(turn: Turn) -> Fitted:
     """What each rule said, with the values it compared and its source; those that did not hold first."""
-    titles = {each.rule: each.title for each in turn.retrieved}
-    ordered = sorted(turn.findings, key=lambda finding: _ORDER.index(finding.outcome))
+    return compared(turn.findings, {each.rule: each.title for each in turn.retrieved})
+
+
+def compared(found: Iterable[Finding], titles: Mapping[str, str]) -> Fitted:
+    """What each of these findings says, as `findings` tells them; `titles`: of their rules."""
+    ordered = sorted(found, key=lambda finding: _ORDER.index(finding.outcome))
     rows = [(_outcome(each), _rule(each, titles.get(each.rule, each.rule)), _compared(each)) for each in ordered]
     return table(("Finding", {"width": 12}), ("Rule", {"ratio": 3}), ("Compared", {"ratio": 2}), rows=rows)
 
@@ -73,6 +77,11 @@ def facts(known: Iterable[Fact]) -> Fitted:
         "Basis",
         rows=[(each.name, value(each.value), BASES[each.basis]) for each in known],
     )
+
+
+def fact(known: Fact) -> str:
+    """The fact in a line, with its basis."""
+    return f"{known.name} = {value(known.value)} ({BASES[known.basis]})"
 
 
 def words(turn: Turn, *, colour: bool) -> Text:

@@ -52,6 +52,77 @@ def test_what_lies_beside_the_trail_is_shown_where_it_is_asked_for(emma, asked):
     assert "At 47% debt-to-income?" in lines[0]["payload"]["body"]
 
 
+def grant(emma):
+    [override] = emma("overrides", "list", "--format", "json").json
+    reasons = ("--reason", "Reserves [bold]for\u202e a year", "--field", "compensating_factors=savings")
+    emma("overrides", "grant", override["id"], "--as", "sam", "--role", "mortgage.senior_underwriter", *reasons)
+
+
+def test_one_turn_is_told_whole_with_its_values_and_who_decided_and_why(emma, asked):
+    grant(emma)
+    emma("ask", "loan_officer", "And now?", "--conversation", "c-1")
+
+    said = emma("audit", "show", asked)
+    told = " ".join(said.out.split())
+
+    assert said.code == 0
+    assert told.index("● ") < told.index("judged #1") < told.index("answered #2") < told.index("decided #5")
+    assert "“At 47% debt-to-income?” by local" in told
+    assert "✗ failed Debt-to-income within the lender's" in told
+    assert "dti = 0.47 (from the words)" in told and "would pass: dti <= 0.45" in told
+    assert "decided #5" in told and "by sam" in told
+    assert "Reason Reserves [bold]for\\u202e a year" in told and "savings" in told
+    assert "judged #6" not in told, "another turn of the conversation"
+    assert max(map(len, said.out.splitlines())) <= 80
+    later = " ".join(emma("audit", "show", "--conversation", "c-1", "--turn", turn_of(emma, 6)).out.split())
+    assert later.index("decided #5") < later.index("judged #6"), "the grant that held"
+    assert "✗ lifted" in later and "granted by sam" in later
+
+
+def turn_of(emma, seq):
+    return next(each["turn"] for each in emma("audit", "show", "--format", "json").json if each["seq"] == seq)
+
+
+def test_values_of_a_turn_are_left_out_where_that_is_asked_for_or_they_are_gone(emma, asked, store):
+    grant(emma)
+    bare = emma("audit", "show", asked, "--no-values")
+    with sqlite3.connect(store) as connection:
+        connection.execute("DELETE FROM payloads")
+    connection.close()
+    gone = emma("audit", "show", asked)
+
+    assert bare.out == gone.out
+    assert "47%" not in bare.out and "Reserves" not in bare.out
+    assert "failed       mortgage.lender_policy.dti_max (override suggested)" in bare.out
+    assert "decided  #5" in bare.out and "as mortgage.senior_underwriter" in " ".join(bare.out.split())
+
+
+def test_a_turn_that_was_changed_or_is_not_there_is_not_told(emma, asked, store):
+    unknown = emma("audit", "show", "t-nope")
+    elsewhere = emma("audit", "show", asked, "--conversation", "c-2")
+    with sqlite3.connect(store) as connection:
+        connection.execute("UPDATE payloads SET body = replace(body, '47%', '40%') WHERE seq = 1")
+    connection.close()
+    changed = emma("audit", "show", asked)
+
+    assert [each.code for each in (unknown, elsewhere, changed)] == [2, 2, 2]
+    assert unknown.out == elsewhere.out == changed.out == ""
+    assert "No turn 't-nope' is on this trail" in unknown.err
+    assert "in conversation 'c-2'" in elsewhere.err
+    assert "Line 1 of the trail" in changed.err and "emma audit verify" in changed.err
+
+
+def test_a_turn_that_was_stopped_is_told_with_the_reason_and_fits_a_narrow_screen(emma, monkeypatch):
+    monkeypatch.setenv("EMMA_MODEL", "openai:none?base_url=http://127.0.0.1:9&api_key=none")
+    emma("ask", "loan_officer", "At 41% debt-to-income?", "--conversation", "c-1")
+    monkeypatch.setenv("COLUMNS", "40")
+
+    said = emma("audit", "show", turn_of(emma, 1))
+
+    assert "stopped  #2" in said.out and "model" in said.out
+    assert max(map(len, said.out.splitlines())) <= 40
+
+
 def test_a_decision_is_told_with_who_made_it(emma, asked):
     [override] = emma("overrides", "list", "--format", "json").json
     reasons = ("--reason", "x", "--field", "compensating_factors=y")
