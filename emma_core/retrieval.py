@@ -8,7 +8,7 @@ from datetime import date
 
 from emma_core import canonical, rules
 from emma_core.nouns import LeftOut, Moment, Retrieved
-from emma_core.ports import Index
+from emma_core.ports import Words
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Selection:
     left_out: tuple[LeftOut, ...]
 
 
-async def prepare(rulesets: Iterable[rules.CompiledRuleSet], index: Index) -> str:
+async def prepare(rulesets: Iterable[rules.CompiledRuleSet], index: Words) -> str:
     """The collection in which the words of these rules can be searched from now on."""
     texts = {one.rule.id: _words(one) for each in rulesets for one in each.rules}
     collection = canonical.sha256(texts)
@@ -53,7 +53,7 @@ async def select(
     left_out: Sequence[LeftOut],
     *,
     words: str,
-    index: Index,
+    index: Words,
     collection: str,
     top_k: int,
 ) -> Selection:

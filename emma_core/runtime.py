@@ -29,7 +29,7 @@ from emma_core.nouns import (
     Value,
 )
 from emma_core.packs import Packs
-from emma_core.ports import Blobs, Cache, Guard, Index, Jobs, Model, Registry, Secrets, Store, TenantStore
+from emma_core.ports import Blobs, Cache, Guard, Jobs, Model, Registry, Secrets, Store, TenantStore, Words
 from emma_core.settings import Settings
 
 _LOG = logging.getLogger("emma")
@@ -47,7 +47,7 @@ class House:
     cache: Cache
     store: Store
     registry: Registry
-    index: Index
+    index: Words
     jobs: Jobs
     clock: Callable[[], datetime]
     models: dict[str, Model] = field(default_factory=dict)

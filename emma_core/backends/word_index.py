@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from emma_core.errors import OperatorError
-from emma_core.ports import Index
+from emma_core.ports import Words
 
 WORDS = 200
 """How many different words of a question are looked up at most; a longer one is no question."""
@@ -25,10 +25,10 @@ _SAYING_NOTHING = """
 _STOP_WORDS = frozenset(_SAYING_NOTHING.split())
 
 
-def open_index(address: str) -> Index:
+def open_index(address: str) -> Words:
     """An empty index in memory. Raises `OperatorError` for any address but `memory:`."""
     if address != "memory:":
-        raise OperatorError(f"Index address {address!r} is not known here; write 'memory:'")
+        raise OperatorError(f"Words address {address!r} is not known here; write 'memory:'")
     return WordIndex()
 
 

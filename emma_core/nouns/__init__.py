@@ -20,6 +20,7 @@ from emma_core.nouns.authored import (
 )
 from emma_core.nouns.check import CheckEvent, Decision, Docket, Report, RuleCount
 from emma_core.nouns.job import INSTALLATION, Job, JobId, JobState
+from emma_core.nouns.knowledge import EVERYONE, Chunk, Collection, Filter, Hit
 from emma_core.nouns.published import Label, LabelName, Published
 from emma_core.nouns.speech import Briefing, Ground, Message, Piece, Prompt, ToolCall
 from emma_core.nouns.table import Batches, Problem, Table
@@ -80,6 +81,7 @@ from emma_core.nouns.values import (
 )
 
 __all__ = [
+    "EVERYONE",
     "INSTALLATION",
     "Answer",
     "AnswerShape",
@@ -95,7 +97,9 @@ __all__ = [
     "Briefing",
     "Caller",
     "CheckEvent",
+    "Chunk",
     "Citation",
+    "Collection",
     "DataClass",
     "Decision",
     "Docket",
@@ -109,9 +113,11 @@ __all__ = [
     "FactName",
     "FactSpec",
     "FactType",
+    "Filter",
     "Finding",
     "Ground",
     "Head",
+    "Hit",
     "Id",
     "IdempotencyKey",
     "Job",

@@ -2,9 +2,10 @@
 
 from emma_core.ports.jobs import JobKind, JobRun, Jobs, TenantJobs
 from emma_core.ports.judgement import NAMED, Asked, Engine, Group, Guard, Reader, Stretch
+from emma_core.ports.knowledge import Embedder, Index, Reranker, TenantIndex, Vectors
 from emma_core.ports.objects import Blobs, Cache, Secrets, TenantBlobs, TenantCache
 from emma_core.ports.registry import Registry, Row, TenantRegistry
-from emma_core.ports.speech import Index, Model
+from emma_core.ports.speech import Model, Words
 from emma_core.ports.store import SHELVES, Seal, Store, TenantStore
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "Asked",
     "Blobs",
     "Cache",
+    "Embedder",
     "Engine",
     "Group",
     "Guard",
@@ -23,6 +25,7 @@ __all__ = [
     "Model",
     "Reader",
     "Registry",
+    "Reranker",
     "Row",
     "Seal",
     "Secrets",
@@ -30,7 +33,10 @@ __all__ = [
     "Stretch",
     "TenantBlobs",
     "TenantCache",
+    "TenantIndex",
     "TenantJobs",
     "TenantRegistry",
     "TenantStore",
+    "Vectors",
+    "Words",
 ]

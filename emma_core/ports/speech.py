@@ -1,4 +1,4 @@
-"""What Emma needs to find words and to speak: an index and a model."""
+"""What Emma needs to find words and to speak: words that are indexed, and a model."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol
 from emma_core.nouns import Piece, Prompt
 
 
-class Index(Protocol):
+class Words(Protocol):
     """Texts by collection, found by nearness to words."""
 
     async def put(self, collection: str, texts: Mapping[str, str]) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from emma_core.backends.word_index import WORDS, open_index
 from emma_core.errors import OperatorError
-from emma_core.ports import Index
+from emma_core.ports import Words
 
 TEXTS = {
     "dogs": "Dogs must be kept on a lead in every park of the city.",
@@ -21,7 +21,7 @@ TEXTS = {
 
 
 @pytest.fixture
-async def index() -> AsyncIterator[Index]:
+async def index() -> AsyncIterator[Words]:
     opened = open_index("memory:")
     await opened.put("rules", TEXTS)
     yield opened
@@ -45,7 +45,7 @@ async def index() -> AsyncIterator[Index]:
     ],
 )
 async def test_the_nearest_come_first_and_those_without_a_shared_word_not_at_all(
-    index: Index, words: str, found: list[str]
+    index: Words, words: str, found: list[str]
 ) -> None:
     assert await index.search("rules", words, limit=10) == found
 
@@ -65,11 +65,11 @@ async def test_the_nearest_come_first_and_those_without_a_shared_word_not_at_all
         "do\0g dog",
     ],
 )
-async def test_nothing_that_is_asked_is_read_as_syntax(index: Index, words: str) -> None:
+async def test_nothing_that_is_asked_is_read_as_syntax(index: Words, words: str) -> None:
     assert "dogs" in await index.search("rules", words, limit=10) or words == "id:dogs"
 
 
-async def test_a_collection_holds_exactly_what_was_put_last(index: Index) -> None:
+async def test_a_collection_holds_exactly_what_was_put_last(index: Words) -> None:
     await index.put("rules", {"new": "Cats only."})
 
     assert await index.search("rules", "cats dogs", limit=10) == ["new"]
@@ -77,7 +77,7 @@ async def test_a_collection_holds_exactly_what_was_put_last(index: Index) -> Non
     assert await index.search("rules", "cats dogs", limit=10) == []
 
 
-async def test_collections_share_neither_texts_nor_scores(index: Index) -> None:
+async def test_collections_share_neither_texts_nor_scores(index: Words) -> None:
     alone = await index.search("rules", "cat dog lead noise", limit=10)
     await index.put("a'; --", {f"x{number}": "cat lead " * 20 for number in range(50)})
 
@@ -86,13 +86,13 @@ async def test_collections_share_neither_texts_nor_scores(index: Index) -> None:
     assert await index.search("unknown", "cat", limit=10) == []
 
 
-async def test_no_more_are_found_than_were_asked_for(index: Index) -> None:
+async def test_no_more_are_found_than_were_asked_for(index: Words) -> None:
     assert len(await index.search("rules", "lead", limit=1)) == 1
     assert await index.search("rules", "lead", limit=0) == []
     assert await index.search("rules", "lead", limit=-1) == []
 
 
-async def test_a_question_of_a_million_characters_is_answered(index: Index) -> None:
+async def test_a_question_of_a_million_characters_is_answered(index: Words) -> None:
     many = " ".join(f"word{number}" for number in range(100_000))
 
     assert await index.search("rules", "dog " * 250_000, limit=10) == ["dogs"]
@@ -106,7 +106,7 @@ async def test_a_question_of_a_million_characters_is_answered(index: Index) -> N
 @given(words=st.text(max_size=60))
 @example(words="\ud800")
 @example(words="ǅ İ ß ﬁ ½ ² ٣ \u0300 e\u0301")
-async def test_any_text_may_be_asked(index: Index, words: str) -> None:
+async def test_any_text_may_be_asked(index: Words, words: str) -> None:
     assert set(await index.search("rules", words, limit=10)) <= set(TEXTS)
 
 
