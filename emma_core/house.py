@@ -35,6 +35,7 @@ from emma_core.nouns import (
 from emma_core.ports import TenantStore
 from emma_core.replays import Replays
 from emma_core.runtime import House
+from emma_core.subject_life import SubjectLife
 from emma_core.tenant_life import TenantLife
 from emma_core.versions import Versions
 
@@ -52,6 +53,8 @@ class Emma:
         self._errands = Errands()
         self.tenancy = TenantLife(house)
         """The life of tenants: for whoever runs this installation."""
+        self.subjects = SubjectLife(house)
+        """The rights of persons whose data is held: for whoever runs this installation."""
 
     @classmethod
     @asynccontextmanager

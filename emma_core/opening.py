@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from urllib.parse import quote
 
-from emma_core import redaction
+from emma_core import redaction, subjects
 from emma_core.errors import OperatorError
 from emma_core.packs import Packs
 from emma_core.ports import Model, Secrets
@@ -30,7 +30,7 @@ async def opened(chosen: Settings, found: Packs, *, clock: Callable[[], datetime
             secrets=secrets,
             blobs=found.backend("blobs", read.blobs),
             cache=found.backend("cache", read.cache),
-            store=found.backend("store", read.store),
+            store=subjects.SubjectStore(found.backend("store", read.store), _masters(read), clock),
             registry=found.backend("registry", read.registry),
             index=found.backend("index", read.index),
             jobs=found.backend("jobs", read.jobs_at),
@@ -109,6 +109,13 @@ async def _filled(address: str, secrets: Secrets) -> str:
     if whole := _NAMED.fullmatch(address):
         return values[whole[1]]
     return _NAMED.sub(lambda named: quote(values[named[1]], safe=""), address)
+
+
+def _masters(read: Settings) -> subjects.Masters:
+    """The keys over the keys of persons, masked from now on."""
+    for each in read.master_key.split(","):
+        redaction.learn(each)
+    return subjects.masters(read.master_key)
 
 
 def _model(chosen: Settings, read: Settings, found: Packs) -> dict[str, Model]:

@@ -29,8 +29,9 @@ from emma_core.nouns import (
     Value,
 )
 from emma_core.packs import Packs
-from emma_core.ports import Blobs, Cache, Guard, Jobs, Model, Registry, Secrets, Store, TenantStore, Words
+from emma_core.ports import Blobs, Cache, Guard, Jobs, Model, Registry, Secrets, TenantStore, Words
 from emma_core.settings import Settings
+from emma_core.subjects import SubjectStore
 
 _LOG = logging.getLogger("emma")
 
@@ -45,7 +46,7 @@ class House:
     secrets: Secrets
     blobs: Blobs
     cache: Cache
-    store: Store
+    store: SubjectStore
     registry: Registry
     index: Words
     jobs: Jobs

@@ -36,6 +36,9 @@ class Settings(BaseSettings):
     """The address of durable jobs; empty: a file beside the registry's, or a schema of its own in the same database."""
     secrets: str = "env:"
     """Where `{secret:name}` in an address is read: the environment and `.env`, or `key-vault://vault.vault.azure.net`."""
+    master_key: str = ""
+    """The key that wraps the keys of persons, such as `{secret:emma-master}`: 32 random bytes as base64 or hex. After a
+    comma, earlier ones. Empty: those keys lie in the store as they are."""
     answer_cache_seconds: int = 0
     """How long an answer may be given again to the same prompt of the same tenant; 0: never."""
     retain_offboarded_days: int = 35

@@ -11,6 +11,7 @@ from emma_core import audit, metering, tenancy
 from emma_core.errors import CallerError, EmmaError, NotFound
 from emma_core.nouns import DataClass, Head, Noun, Tenant, UsageCount
 from emma_core.runtime import House
+from emma_core.subject_life import SubjectLife
 from emma_core.tenancy import Census, Due, Holdings, Manifest, Proof, Trails, Watch
 
 _LOG = logging.getLogger("emma")
@@ -137,7 +138,9 @@ class TenantLife:
         Raises `CallerError` for an export that is not whole and `Conflict` where the tenant has data of its own; then
         nothing was written.
         """
-        return await tenancy.arrive(self._holdings, folder, at=self._house.clock(), by=by, trails=_TRAILS, watch=watch)
+        done = await tenancy.arrive(self._holdings, folder, at=self._house.clock(), by=by, trails=_TRAILS, watch=watch)
+        await SubjectLife(self._house).replay_ledger(watch=watch)  # an export may be older than an erasure
+        return done
 
     async def retain(self, *, dry_run: bool, by: str = "local") -> Retained:
         """Whatever's time is over is destroyed, or with `dry_run` only named.

@@ -80,15 +80,14 @@ async def test_a_grant_of_another_tenant_copied_over_lifts_nothing(opened: Open,
         assert not await verified(emma)
 
 
-async def test_who_may_grant_is_read_from_the_trail_and_not_from_the_document(
-    opened: Open, attack: Callable[..., None]
-) -> None:
+async def test_who_may_grant_is_read_from_the_trail_and_not_from_the_document(opened: Open) -> None:
     async with opened() as emma:
         turn = await emma.tenant("default").ask("loan_officer", QUESTION, facts={"reserves_months": 3})
-    attack(
-        "UPDATE documents SET body = replace(replace(replace(body, 'mortgage.senior_underwriter', 'intern'),"
-        " '\"four_eyes\":true', '\"four_eyes\":false'), 'P30D', 'P9999D') WHERE kind = 'override'"
-    )
+        store = await emma.tenant("default").trail()
+        [kept] = await store.query("override")
+        forged = {**kept.body, "granted_by": ["intern"], "four_eyes": False, "holds_for": "P9999D"}
+        assert forged.keys() == kept.body.keys()
+        await store.put(kept.model_copy(update={"body": forged}))
     async with opened() as emma:
         eve = emma.tenant("default", user="local", roles=("intern",))
         with pytest.raises(Forbidden, match=r"mortgage\.senior_underwriter may"):

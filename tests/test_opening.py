@@ -152,4 +152,4 @@ async def test_a_house_has_its_secrets_blobs_and_cache(tmp_path: Path, monkeypat
 
         assert await house.blobs.for_tenant("acme").get("attachment", put.sha256) == b"words"
         assert await house.cache.for_tenant("acme").get("k") == b"v"
-        assert isinstance(house.store, SqliteStore)
+        assert isinstance(house.store.inner, SqliteStore)

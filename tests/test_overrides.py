@@ -177,7 +177,7 @@ async def test_a_decision_that_was_changed_on_the_trail_stops_the_turn(opened: O
         boss = emma.tenant("default", user="mary", roles=OFFICER)
         await boss.decide(first.overrides[0].id, "granted", reasons=REASONS)
     with closing(sqlite3.connect(tmp_path / "emma.db")) as database, database:
-        database.execute("UPDATE payloads SET body = replace(body, 'strong file', 'weak file') WHERE seq = 3")
+        database.execute("UPDATE payloads SET body = substr(body, 1, 40) || lower(substr(body, 41)) WHERE seq = 3")
     async with opened() as emma:
         with pytest.raises(TrailError, match="Line 3 of the trail"):
             await emma.tenant("default").ask("loan_officer", QUESTION, conversation=first.ask.conversation)

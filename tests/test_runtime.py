@@ -267,7 +267,7 @@ async def test_a_remembered_fact_that_was_changed_on_the_trail_stops_the_turn(op
     async with opened() as emma:
         await emma.tenant("default").ask("loan_officer", "Fine?", facts={"dti": 0.47}, conversation="c-1")
     with closing(sqlite3.connect(tmp_path / "emma.db")) as database, database:
-        database.execute("UPDATE payloads SET body = replace(body, '0.47', '0.41') WHERE seq = 1")
+        database.execute("UPDATE payloads SET body = substr(body, 1, 40) || lower(substr(body, 41)) WHERE seq = 1")
     async with opened() as emma:
         with pytest.raises(TrailError, match="Line 1 of the trail"):
             await emma.tenant("default").ask("loan_officer", "And now?", conversation="c-1")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -54,12 +55,28 @@ def sealing(
         commitment=commitment(kept),
         prev=FIRST,
     )
-    return lambda head: _sealed(draft, kept, head)
+    return _Sealing(draft, kept)
 
 
 def commitment(payload: Payload) -> str:
     """SHA-256 over the payload's salt (32 bytes) and then its body's UTF-8 bytes, in hex."""
     return hashlib.sha256(bytes.fromhex(payload.salt) + payload.body.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class _Sealing:
+    """Seals one event after whichever line is the last."""
+
+    draft: AuditEvent
+    payload: Payload
+
+    @property
+    def subject(self) -> str:
+        """The person whose data the payload holds, known before anything is sealed."""
+        return self.payload.subject
+
+    def __call__(self, head: Head | None) -> TrailLine:
+        return _sealed(self.draft, self.payload, head)
 
 
 def _sealed(draft: AuditEvent, payload: Payload, head: Head | None) -> TrailLine:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from emma_core import canonical
 from emma_core.errors import CallerError, Conflict, StoreError, TrailError
 from emma_core.nouns import AuditEvent, Document, Head, Noun, Payload, TrailLine
-from emma_core.ports import SHELVES
+from emma_core.ports import CLOSED, SHELVES
 
 _FIRST = "0" * 64
 N = TypeVar("N", bound=Noun)
@@ -137,7 +137,7 @@ def _fault(line: TrailLine, head: Head | None, tenant: str) -> str | None:
         return "was sealed after another line than the one before it"
     if head and event.at < head.at:
         return "is older than the line before it"
-    if line.payload is not None:
+    if line.payload is not None and not line.payload.body.startswith(CLOSED):
         kept = bytes.fromhex(line.payload.salt) + line.payload.body.encode()
         if hashlib.sha256(kept).hexdigest() != event.commitment:
             return "has another payload than the one it was sealed with"

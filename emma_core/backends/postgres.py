@@ -13,10 +13,10 @@ from weakref import WeakValueDictionary
 from emma_core.backends import admission, checked
 from emma_core.backends.sql import connecting, migrating, row_security
 from emma_core.backends.sql import store_statements as sql
-from emma_core.backends.sql.appending import Append, Import, document_row, head_of
+from emma_core.backends.sql.appending import Append, Import, document_row, head_of, payload_replaced
 from emma_core.backends.sql.characters import read, spell
 from emma_core.backends.sql.connections import Asked, Connection, Connections, exchange
-from emma_core.nouns import Document, Head, Sealed, TrailLine
+from emma_core.nouns import Document, Head, Payload, Sealed, TrailLine
 from emma_core.ports import Blobs, Seal, Store, TenantStore
 
 SWEEP = 60.0
@@ -146,13 +146,14 @@ class PostgresTenantStore:
         *,
         puts: Sequence[tuple[Document, str | None]] = (),
         deletes: Sequence[tuple[str, str]] = (),
+        needs: Sequence[tuple[str, str]] = (),
     ) -> Sealed:
         """The sealed line, durable together with the documents put and deleted, or nothing of it.
 
-        Raises `Conflict` where an `if_match` does not hold or a document to delete is not there, `CallerError` for a
-        kind that stands on a shelf.
+        Raises `Conflict` where an `if_match` does not hold or a document to delete or needed is not there,
+        `CallerError` for a kind that stands on a shelf.
         """
-        append = Append(self.tenant, seal, puts, deletes)
+        append = Append(self.tenant, seal, puts, deletes, needs)
         async with self._store.turn(self.tenant):
             return await append.run(self._store.connections)
 
@@ -191,6 +192,12 @@ class PostgresTenantStore:
         """The trail goes on with these lines as they are; the new head. Raises `TrailError` and imports none."""
         async with self._store.turn(self.tenant):
             return await Import(self.tenant, lines).run(self._store.connections)
+
+    async def replace_payloads(self, payloads: Mapping[int, Payload | None]) -> None:
+        """Beside each of these lines lies this payload, or none; a vacuum gives back the room that the old ones had."""
+        asked = [payload_replaced(self.tenant, seq, payload) for seq, payload in payloads.items()]
+        if asked:
+            await self._store.connections.ask(self.tenant, *asked)
 
     async def census(self) -> Mapping[str, int]:
         """How many rows are held of this tenant, by table."""

@@ -12,7 +12,7 @@ from typing import Any
 from emma_core.backends import admission, checked
 from emma_core.backends.sqlite_file import DatabaseFile, path_of
 from emma_core.errors import TrailError
-from emma_core.nouns import Document, Head, Sealed, TrailLine
+from emma_core.nouns import Document, Head, Payload, Sealed, TrailLine
 from emma_core.ports import Blobs, Seal, Store, TenantStore
 
 _TABLES = ("documents", "lines", "payloads", "heads")
@@ -119,16 +119,19 @@ class SqliteTenantStore:
         *,
         puts: Sequence[tuple[Document, str | None]] = (),
         deletes: Sequence[tuple[str, str]] = (),
+        needs: Sequence[tuple[str, str]] = (),
     ) -> Sealed:
         """The sealed line, durable together with the documents put and deleted, or nothing of it.
 
-        Raises `Conflict` where an `if_match` does not hold or a document to delete is not there, `CallerError` for a
-        kind that stands on a shelf.
+        Raises `Conflict` where an `if_match` does not hold or a document to delete or needed is not there,
+        `CallerError` for a kind that stands on a shelf.
         """
-        admission.beside_the_trail([*((document.kind, document.id) for document, _ in puts), *deletes])
+        admission.beside_the_trail([*((document.kind, document.id) for document, _ in puts), *deletes, *needs])
         written = [(document, admission.body(document), if_match) for document, if_match in puts]
 
         def append(connection: sqlite3.Connection) -> Sealed:
+            for kind, id in needs:
+                _there(connection, self.tenant, kind, id)
             sealed = _append(connection, self.tenant, seal)
             for document, body, if_match in written:
                 _put(connection, self.tenant, document, body, if_match)
@@ -184,6 +187,16 @@ class SqliteTenantStore:
     async def import_lines(self, lines: Sequence[TrailLine]) -> Head:
         """The trail goes on with these lines as they are; the new head. Raises `TrailError` and imports none."""
         return await self._file.write(lambda connection: _import(connection, self.tenant, lines))
+
+    async def replace_payloads(self, payloads: Mapping[int, Payload | None]) -> None:
+        """Beside each of these lines lies this payload, or none; what lay there is in no free part of the file."""
+
+        def replace(connection: sqlite3.Connection) -> None:
+            for seq, payload in payloads.items():
+                _lay_beside(connection, self.tenant, seq, payload)
+
+        await self._file.write(replace)
+        await self._file.fold()
 
     async def census(self) -> Mapping[str, int]:
         """How many rows are held of this tenant, by table."""
@@ -246,6 +259,15 @@ def _hold(connection: sqlite3.Connection, tenant: str, kind: str, id: str, if_ma
         raise admission.conflict(kind, id, found=found, wanted=if_match)
 
 
+def _there(connection: sqlite3.Connection, tenant: str, kind: str, id: str) -> None:
+    found = connection.execute(
+        "SELECT 1 FROM documents WHERE tenant = ? AND kind = ? AND id = ? AND (expires_at IS NULL OR expires_at > ?)",
+        (tenant, kind, id, time.time()),
+    )
+    if found.fetchone() is None:
+        raise admission.conflict(kind, id, found=None, wanted=None)
+
+
 def _forget_expired(connection: sqlite3.Connection) -> None:
     connection.execute("DELETE FROM documents WHERE expires_at <= ?", (time.time(),))
 
@@ -282,6 +304,17 @@ def _write_line(connection: sqlite3.Connection, tenant: str, line: TrailLine) ->
         raise TrailError(
             f"Trail of tenant {tenant!r} already holds line {line.seq}, past its head; run: emma audit verify"
         ) from error
+
+
+def _lay_beside(connection: sqlite3.Connection, tenant: str, seq: int, payload: Payload | None) -> None:
+    if payload is None:
+        connection.execute("DELETE FROM payloads WHERE tenant = ? AND seq = ?", (tenant, seq))
+        return
+    connection.execute(
+        "INSERT OR REPLACE INTO payloads (tenant, seq, subject, salt, body)"
+        " SELECT tenant, seq, ?, ?, ? FROM lines WHERE tenant = ? AND seq = ?",
+        (payload.subject, payload.salt, payload.body, tenant, seq),
+    )
 
 
 def _move_head(connection: sqlite3.Connection, tenant: str, head: Head) -> None:

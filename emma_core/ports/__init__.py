@@ -6,9 +6,10 @@ from emma_core.ports.knowledge import Embedder, Index, Reranker, TenantIndex, Ve
 from emma_core.ports.objects import Blobs, Cache, Secrets, TenantBlobs, TenantCache
 from emma_core.ports.registry import Registry, Row, TenantRegistry
 from emma_core.ports.speech import Model, Words
-from emma_core.ports.store import SHELVES, Seal, Store, TenantStore
+from emma_core.ports.store import CLOSED, SHELVES, Seal, Store, TenantStore
 
 __all__ = [
+    "CLOSED",
     "NAMED",
     "SHELVES",
     "Asked",

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import Protocol
 
-from emma_core.nouns import Document, Head, Sealed, TrailLine
+from emma_core.nouns import Document, Head, Payload, Sealed, TrailLine
 from emma_core.ports.objects import Blobs
 
 Seal = Callable[[Head | None], TrailLine]
 """Makes the next line from the last one's head; pure, so a store may call it inside its transaction, and again."""
+
+CLOSED = "emma1:"
+"""How the body of a payload begins that only the key of its subject opens. JSON never begins so."""
 
 SHELVES = {
     "blueprint": "agent-blueprints",
@@ -51,10 +54,12 @@ class TenantStore(Protocol):
         *,
         puts: Sequence[tuple[Document, str | None]] = (),
         deletes: Sequence[tuple[str, str]] = (),
+        needs: Sequence[tuple[str, str]] = (),
     ) -> Sealed:
         """The sealed line, durable together with the documents put (each with its `if_match`) and deleted
-        (kind, id), or nothing of it. Raises `Conflict` where an `if_match` does not hold or a document to delete
-        is not there, `CallerError` for a kind that stands on a shelf (`SHELVES`)."""
+        (kind, id), or nothing of it. `needs`: documents that must be there at that moment, and stay as they are.
+        Raises `Conflict` where an `if_match` does not hold or a document to delete or needed is not there,
+        `CallerError` for a kind that stands on a shelf (`SHELVES`)."""
 
     async def lines(
         self,
@@ -77,6 +82,11 @@ class TenantStore(Protocol):
     async def import_lines(self, lines: Sequence[TrailLine]) -> Head:
         """The trail goes on with these lines, byte by byte as they are, each chained to the one before it; the new
         head. Raises `TrailError` for one that does not follow, and then none of them is there."""
+
+    async def replace_payloads(self, payloads: Mapping[int, Payload | None]) -> None:
+        """Beside each of these lines, by number, lies this payload, or none any more; the lines are as they were, and
+        a number that no line has is passed over. What lay there before is in no free part of the disk that this store
+        can reach."""
 
     async def census(self) -> Mapping[str, int]:
         """How much is held of this tenant, by what it is (`documents`, `lines`, `payloads`, …), expired things

@@ -97,6 +97,45 @@ async def test_a_line_stands_together_with_its_documents(store: Store) -> None:
     assert len(await handle.lines()) == 1
 
 
+async def test_a_line_stands_only_where_what_it_needs_is_there(store: Store) -> None:
+    handle = store.for_tenant("a")
+    needed = await handle.put(note("needed", n=1))
+    await store.for_tenant("aa").put(note("theirs"))
+
+    await handle.append(sealing("a"), puts=[(note("new"), "")], needs=[("note", "needed")])
+    for gone in ("absent", "theirs"):
+        with pytest.raises(Conflict, match="not there any more"):
+            await handle.append(sealing("a"), puts=[(note("other"), "")], needs=[("note", "needed"), ("note", gone)])
+    await handle.delete("note", "needed")
+    with pytest.raises(Conflict, match="not there any more"):
+        await handle.append(sealing("a"), needs=[("note", "needed")])
+
+    assert needed.body == {"n": 1}
+    assert [found.id for found in await handle.query("note")] == ["new"]
+    assert len(await handle.lines()) == 1
+
+
+async def test_a_payload_can_be_replaced_and_taken_away_and_the_line_stays(store: Store) -> None:
+    handle, neighbour = store.for_tenant("a"), store.for_tenant("aa")
+    for number in range(3):
+        for each in (handle, neighbour):
+            await each.append(sealing(each.tenant, number, words="é🏠" * 400_000 if number == 1 else "short"))
+    before, theirs = await handle.lines(), await neighbour.lines()
+    payloads = [line.payload for line in before]
+
+    await handle.replace_payloads({})
+    await handle.replace_payloads({1: None, 2: None, 3: payloads[2], 9: None})
+    taken = await handle.lines()
+    await handle.replace_payloads({2: payloads[1], 9: payloads[1]})
+    again = await handle.lines()
+
+    assert [line.payload for line in taken] == [None, None, payloads[2]]
+    assert [line.payload for line in again] == [None, payloads[1], payloads[2]]
+    assert [(line.line, line.hash) for line in again] == [(line.line, line.hash) for line in before]
+    assert (await handle.census())["payloads"] == 2
+    assert await neighbour.lines() == theirs
+
+
 async def test_a_line_whose_documents_conflict_leaves_nothing(store: Store) -> None:
     handle = store.for_tenant("a")
     there = await handle.put(note("there"))

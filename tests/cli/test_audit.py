@@ -157,7 +157,7 @@ def test_a_turn_that_is_not_on_a_full_trail_is_no_empty_trail(emma, asked):
 
 def test_a_changed_line_is_named_by_its_number(emma, asked, store):
     with sqlite3.connect(store) as connection:
-        connection.execute("UPDATE payloads SET body = replace(body, '41%', '40%') WHERE seq = 3")
+        connection.execute("UPDATE payloads SET body = substr(body, 1, 40) || lower(substr(body, 41)) WHERE seq = 3")
     connection.close()
 
     said = emma("audit", "verify")

@@ -54,6 +54,11 @@ class Bodies:
             )
         return kept.decode()
 
+    async def forget(self, item: Mapping[str, Any]) -> None:
+        """What the item had among the blobs is gone."""
+        if "overflow" in item and self._blobs is not None:
+            await self._blobs.delete("overflow", item["overflow"])
+
     async def _put_aside(self, item: Item, bytes: int) -> Item:
         if self._blobs is None:
             raise CallerError(

@@ -23,13 +23,13 @@ class Write:
     """What a batch does to one document."""
 
     verb: str
-    """`create`, `upsert`, `replace` or `delete`."""
+    """`create`, `upsert`, `replace`, `delete`, or `read` for one that must be there."""
     kind: str
     id: str
     wanted: str | None
     """The etag that the caller wanted, as in `if_match`."""
     item: Item
-    """Of a delete: nothing but its id."""
+    """Of a delete or a read: nothing but its id."""
 
 
 class Documents:
@@ -100,10 +100,16 @@ class Documents:
             top *= 4
         return []
 
-    def writes(self, puts: Iterable[tuple[Document, str | None]], deletes: Iterable[tuple[str, str]]) -> list[Write]:
+    def writes(
+        self,
+        puts: Iterable[tuple[Document, str | None]],
+        deletes: Iterable[tuple[str, str]],
+        needs: Iterable[tuple[str, str]] = (),
+    ) -> list[Write]:
         """What a batch beside the trail does. Raises `CallerError` for what can be no document."""
+        there = [Write("read", kind, id, None, {"id": items.document_id(kind, id)}) for kind, id in needs]
         gone = [Write("delete", kind, id, None, {"id": items.document_id(kind, id)}) for kind, id in deletes]
-        return [*(self._write(document, if_match) for document, if_match in puts), *gone]
+        return [*there, *(self._write(document, if_match) for document, if_match in puts), *gone]
 
     async def refused(self, write: Write) -> None:
         """A batch that was refused at this document may be sent again. Raises `Conflict` where it may not.

@@ -164,6 +164,14 @@ def line_item(line: TrailLine) -> Item:
     return item
 
 
+def with_payload(item: Mapping[str, Any], payload: Payload | None) -> Item:
+    """The item of a line with another payload, or with none."""
+    kept = {name: value for name, value in item.items() if name not in ("payload", "body", "overflow")}
+    if payload is None:
+        return kept
+    return {**kept, "payload": True, "body": canonical.text(payload.model_dump(mode="json"))}
+
+
 def line_of(item: Mapping[str, Any], body: str | None) -> TrailLine:
     """The line as it lies there: not validated, for one that was tampered with must reach the verifier."""
     try:

@@ -17,7 +17,7 @@ from emma_core.errors import StoreError
 
 Item = dict[str, Any]
 Operation = tuple[str, tuple[Any, ...], str]
-"""Of a batch: `create`, `upsert`, `replace` or `delete`, what it takes, and the etag it must find or ''."""
+"""Of a batch: `create`, `upsert`, `replace`, `delete` or `read`, what it takes, and the etag it must find or ''."""
 _SYSTEM = ("_rid", "_self", "_etag", "_ts", "_attachments", "_lsn")
 
 

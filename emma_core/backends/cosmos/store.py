@@ -17,7 +17,7 @@ from emma_core.backends.cosmos.lines import Sought
 from emma_core.backends.cosmos.scope import Scope
 from emma_core.backends.cosmos.trail import Sizes, Tail, Trail
 from emma_core.errors import StoreError
-from emma_core.nouns import Document, Head, Sealed, TrailLine
+from emma_core.nouns import Document, Head, Payload, Sealed, TrailLine
 from emma_core.ports import Blobs, Seal, Store, TenantStore
 
 
@@ -113,12 +113,13 @@ class CosmosTenantStore:
         *,
         puts: Sequence[tuple[Document, str | None]] = (),
         deletes: Sequence[tuple[str, str]] = (),
+        needs: Sequence[tuple[str, str]] = (),
     ) -> Sealed:
         """The sealed line, durable together with the documents put and deleted, or nothing of it.
 
-        Raises `Conflict` where an `if_match` does not hold or a document to delete is not there.
+        Raises `Conflict` where an `if_match` does not hold or a document to delete or needed is not there.
         """
-        return await self._trail.append(seal, puts, deletes)
+        return await self._trail.append(seal, puts, deletes, needs)
 
     async def lines(
         self,
@@ -144,6 +145,11 @@ class CosmosTenantStore:
     async def import_lines(self, lines: Sequence[TrailLine]) -> Head:
         """The trail goes on with these lines as they are; the new head. Raises `TrailError` and imports none."""
         return await self._trail.import_lines(lines)
+
+    async def replace_payloads(self, payloads: Mapping[int, Payload | None]) -> None:
+        """Beside each of these lines lies this payload, or none; a body among the blobs is gone from there too."""
+        for seq, payload in payloads.items():
+            await self._trail.replace_payload(seq, payload)
 
     async def census(self) -> Mapping[str, int]:
         """How much is held of this tenant, by what it is; of what Cosmos has let expire, nothing is."""

@@ -24,7 +24,7 @@ from emma_core.backends.cosmos.items import AUDIT, STATE, Item
 from emma_core.backends.cosmos.lines import Lines, Sought
 from emma_core.backends.cosmos.scope import Operation, Scope
 from emma_core.errors import CallerError, StoreError, TrailError
-from emma_core.nouns import Document, Head, Sealed, TrailLine
+from emma_core.nouns import Document, Head, Payload, Sealed, TrailLine
 from emma_core.ports import Seal
 
 OPERATIONS = 100
@@ -81,16 +81,20 @@ class Trail:
         return (await self.stand()).head
 
     async def append(
-        self, seal: Seal, puts: Sequence[tuple[Document, str | None]], deletes: Sequence[tuple[str, str]]
+        self,
+        seal: Seal,
+        puts: Sequence[tuple[Document, str | None]],
+        deletes: Sequence[tuple[str, str]],
+        needs: Sequence[tuple[str, str]] = (),
     ) -> Sealed:
         """The sealed line, durable together with the documents put and deleted, or nothing of it."""
-        if len(puts) + len(deletes) > OPERATIONS - 2:
+        if (many := len(puts) + len(deletes) + len(needs)) > OPERATIONS - 2:
             raise CallerError(
-                f"A line can be written with {OPERATIONS - 2} documents, not with {len(puts) + len(deletes)};"
+                f"A line can be written with {OPERATIONS - 2} documents, not with {many};"
                 " put those that may stand without it before"
             )
-        admission.beside_the_trail([*((document.kind, document.id) for document, _ in puts), *deletes])
-        writes = self._documents.writes(puts, deletes)
+        admission.beside_the_trail([*((document.kind, document.id) for document, _ in puts), *deletes, *needs])
+        writes = self._documents.writes(puts, deletes, needs)
         async with self._tail.lock:
             line = await self._appended(seal, writes)
             await self._settle()
@@ -131,7 +135,9 @@ class Trail:
         head = Head(seq=line.seq, hash=line.hash, at=line.at)
         operations: list[Operation] = [self._head(head, stand), ("create", (fitted[0],), "")]
         for write, item, etag in zip(writes, fitted[1:], held, strict=True):
-            taken = {"delete": (item["id"],), "replace": (item["id"], item)}.get(write.verb, (item,))
+            taken = {"delete": (item["id"],), "read": (item["id"],), "replace": (item["id"], item)}.get(
+                write.verb, (item,)
+            )
             operations.append((write.verb, taken, etag or ""))
         etags = await self._scope.batch(AUDIT, STATE, operations)
         self._tail.stand = Stand(head, etags[0], stand.moved)
@@ -197,7 +203,8 @@ class Trail:
         if [item["seq"] for item in found] != list(range(first, last + 1)):
             raise TrailError(f"lines {first} to {last} are not all there; run: emma audit verify")
         await self._copied(found, self._lines.part(first))
-        gone: list[Operation] = [("delete", (item["id"],), "") for item in found]
+        # as it was copied, or not at all: its payload may have been replaced meanwhile
+        gone: list[Operation] = [("delete", (item["id"],), str(item["_etag"])) for item in found]
         etags = await self._scope.batch(AUDIT, STATE, [self._head(head, stand, last), *gone])
         return Stand(head, etags[0], last)
 
@@ -235,6 +242,19 @@ class Trail:
         found = [item for item in young if not 0 < item["seq"] <= moved] + await self._lines.old(sought, moved)
         found.sort(key=lambda item: int(item["seq"]), reverse=sought.newest_first)
         return found[: sought.limit]
+
+    async def replace_payload(self, seq: int, payload: Payload | None) -> None:
+        """Beside the line lies this payload, or none; also in a copy of it that a move left behind."""
+        async with self._tail.lock:
+            for part in (STATE, self._lines.part(seq)):
+                while (item := await self._lines.one(part, seq)) is not None:
+                    (fit,) = await self._bodies.fitting([items.with_payload(item, payload)])
+                    try:
+                        await self._scope.replace(AUDIT, part, fit, str(item["_etag"]))
+                    except Refused:  # moved or replaced by another process: look again
+                        continue
+                    await self._bodies.forget(item)
+                    break
 
     async def import_lines(self, lines: Sequence[TrailLine]) -> Head:
         """The trail goes on with these lines, byte by byte as they are; the new head."""

@@ -13,7 +13,7 @@ from emma_core.backends.sql import store_statements as sql
 from emma_core.backends.sql.characters import read, spell
 from emma_core.backends.sql.connections import COMMIT, Asked, Connection, Connections, Rows, exchange
 from emma_core.errors import StoreError, TrailError
-from emma_core.nouns import Document, Head, Sealed, TrailLine
+from emma_core.nouns import Document, Head, Payload, Sealed, TrailLine
 from emma_core.ports import Seal
 
 Name = tuple[str, str]
@@ -29,12 +29,14 @@ class Append:
         seal: Seal,
         puts: Sequence[tuple[Document, str | None]],
         deletes: Sequence[Name],
+        needs: Sequence[Name] = (),
     ) -> None:
-        admission.beside_the_trail([*((document.kind, document.id) for document, _ in puts), *deletes])
+        admission.beside_the_trail([*((document.kind, document.id) for document, _ in puts), *deletes, *needs])
         self._tenant = tenant
         self._seal = seal
         self._puts = [(document, admission.body(document), if_match) for document, if_match in puts]
         self._deletes = deletes
+        self._needs = needs
         self._sent: TrailLine | None = None
         """The line whose commit was asked for and not answered yet."""
 
@@ -74,7 +76,10 @@ class Append:
     ) -> tuple[Head | None, dict[Name, str], Sealed | None]:
         """In a transaction that is now the only one to append: the head, the etags of the documents named, and the
         line sent before where it turns out to be there, the transaction then given up."""
-        sent, names = self._sent, sorted({*((each.kind, each.id) for each, _, _ in self._puts), *self._deletes})
+        sent, names = (
+            self._sent,
+            sorted({*((each.kind, each.id) for each, _, _ in self._puts), *self._deletes, *self._needs}),
+        )
         asked = [*connections.beginning(self._tenant), (sql.LOCK, (self._tenant,))]
         begun = len(asked)
         asked.append((sql.HEAD, (self._tenant,)))
@@ -94,6 +99,9 @@ class Append:
     def _writes(self, there: dict[Name, str]) -> list[Asked]:
         """The statements that put and delete, in order. Raises `Conflict` where one of them does not hold."""
         writes: list[Asked] = []
+        for kind, id in self._needs:
+            if (kind, id) not in there:
+                raise admission.conflict(kind, id, found=None, wanted=None)
         for document, body, if_match in self._puts:
             name = (document.kind, document.id)
             if if_match is not None and there.get(name, "") != if_match:
@@ -152,6 +160,13 @@ def line_written(tenant: str, line: TrailLine) -> list[Asked]:
     if kept is None:
         return [(sql.LINE, row)]
     return [(sql.LINE, row), (sql.PAYLOAD, (tenant, line.seq, spell(kept.subject), kept.salt, kept.body))]
+
+
+def payload_replaced(tenant: str, seq: int, payload: Payload | None) -> Asked:
+    """The statement after which this payload lies beside the line of that number, or none does."""
+    if payload is None:
+        return (sql.DELETE_PAYLOAD, (tenant, seq))
+    return (sql.REPLACE_PAYLOAD, (spell(payload.subject), payload.salt, payload.body, tenant, seq))
 
 
 def committing(tenant: str, head: TrailLine | Head) -> list[Asked]:

@@ -52,6 +52,12 @@ PAYLOAD = (
     "INSERT INTO payloads (tenant, seq, subject, salt, body) VALUES (%s, %s, %s, %s, %s) ON CONFLICT (tenant, seq)"
     " DO UPDATE SET subject = excluded.subject, salt = excluded.salt, body = excluded.body"
 )
+REPLACE_PAYLOAD = (
+    "INSERT INTO payloads (tenant, seq, subject, salt, body) SELECT tenant, seq, %s, %s, %s FROM lines"
+    " WHERE tenant = %s AND seq = %s ON CONFLICT (tenant, seq)"
+    " DO UPDATE SET subject = excluded.subject, salt = excluded.salt, body = excluded.body"
+)
+DELETE_PAYLOAD = "DELETE FROM payloads WHERE tenant = %s AND seq = %s"
 MOVE_HEAD = (
     "INSERT INTO heads (tenant, seq, hash, at) VALUES (%s, %s, %s, %s) ON CONFLICT (tenant)"
     " DO UPDATE SET seq = excluded.seq, hash = excluded.hash, at = excluded.at"
