@@ -285,7 +285,7 @@ async def test_a_payload_that_is_gone_or_was_changed_is_never_judged(acme: Acme,
     await acme.ask(400, 410, 420)
     with closing(sqlite3.connect(tmp_path / "emma.db")) as connection, connection:
         connection.execute("DELETE FROM payloads WHERE seq = 1")
-        connection.execute("UPDATE payloads SET body = replace(body, '410', '411') WHERE seq = 3")
+        connection.execute("UPDATE payloads SET body = substr(body, 1, 40) || lower(substr(body, 41)) WHERE seq = 3")
 
     gone, changed, whole = await acme.replayed()
 

@@ -101,7 +101,7 @@ def test_a_turn_that_was_changed_or_is_not_there_is_not_told(emma, asked, store)
     unknown = emma("audit", "show", "t-nope")
     elsewhere = emma("audit", "show", asked, "--conversation", "c-2")
     with sqlite3.connect(store) as connection:
-        connection.execute("UPDATE payloads SET body = replace(body, '47%', '40%') WHERE seq = 1")
+        connection.execute("UPDATE payloads SET body = substr(body, 1, 40) || lower(substr(body, 41)) WHERE seq = 1")
     connection.close()
     changed = emma("audit", "show", asked)
 
