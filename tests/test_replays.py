@@ -319,3 +319,17 @@ async def test_turns_since_a_day_are_replayed_alone(acme: Acme) -> None:
         today = date.fromisoformat((await (await desk.trail()).lines())[0].at[:10])
         assert len([each async for each in desk.replays.all(since=today)]) == 1
         assert [each async for each in desk.replays.all(since=today.replace(year=today.year + 1))] == []
+
+
+async def test_every_ask_that_shipped_agents_are_tested_with_comes_out_the_same(opened: Any) -> None:
+    async with opened() as emma:
+        desk = emma.tenant("default")
+        for blueprint in emma.packs.blueprints().values():
+            for number, test in enumerate(blueprint.tests):
+                conversation = f"{blueprint.id}-{number // 3}"  # some of them in one conversation: facts are remembered
+                more = {"facts": test.facts, "as_of": test.as_of, "conversation": conversation}
+                await desk.ask(blueprint.id, test.ask, **more)
+        found = [each async for each in desk.replays.all()]
+
+    assert len(found) >= 10 and len({each.verdict for each in found}) >= 4
+    assert [each for each in found if each.result != "same" or not each.exact] == []
