@@ -33,6 +33,7 @@ from emma_core.nouns import (
     plain_value,
 )
 from emma_core.ports import TenantStore
+from emma_core.proofs import Proofs
 from emma_core.replays import Replays
 from emma_core.runtime import House
 from emma_core.subject_life import SubjectLife
@@ -118,6 +119,8 @@ class Desk:
         self._store: TenantStore = house.store.for_tenant(caller.tenant)
         self.versions = Versions(house, caller, self._known)
         """What is published here, and may be."""
+        self.proofs = Proofs(house, caller, self._known)
+        """What of its trail is signed, and may be proved."""
         self.replays = Replays(house, caller, self._known)
         """What was judged here, judged again."""
 
@@ -166,6 +169,8 @@ class Desk:
                     days, now = self._house.settings.retain_telemetry_days, self._house.clock()
                     kept = watch.telemetry(event.whole, spent=store.spent, now=now, keep_days=days)
                     self._errands.run(self._store.put(kept), f"telemetry of turn {event.turn!r}")
+                    if self.proofs.due(event.whole.trail):
+                        self._errands.run(self.proofs.checkpoint(), f"a checkpoint of tenant {self.caller.tenant!r}")
                 yield event
                 watch.go_on()
 

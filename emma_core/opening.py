@@ -35,6 +35,7 @@ async def opened(chosen: Settings, found: Packs, *, clock: Callable[[], datetime
             index=found.backend("index", read.index),
             jobs=found.backend("jobs", read.jobs_at),
             clock=clock,
+            signing_key=read.signing_key,
             models=_model(chosen, read, found),
         )
         stack.push_async_callback(house.blobs.close)

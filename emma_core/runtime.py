@@ -51,6 +51,10 @@ class House:
     index: Words
     jobs: Jobs
     clock: Callable[[], datetime]
+    signing_key: str = field(default="", repr=False)
+    """What signs checkpoints, its secret read."""
+    walks: dict[str, Any] = field(default_factory=dict)
+    """By tenant, how far its trail was walked for the last checkpoint, and the tree over it."""
     models: dict[str, Model] = field(default_factory=dict)
     collections: dict[str, str] = field(default_factory=dict)
     """By blueprint hash, the collection its rules' words are searched in."""

@@ -45,6 +45,12 @@ class Settings(BaseSettings):
     """How many days an offboarded tenant's data is kept before `emma db retain` destroys it."""
     retain_telemetry_days: int = 30
     """How many days telemetry, spent idempotency keys and what else only helps to operate is kept."""
+    signing_key: str = "file:.emma/signing.key"
+    """What signs checkpoints: a `file:`, made where there is none, or a secret of 32 bytes in base64."""
+    signing_name: str = "emma"
+    """Whose signature it is: a name of this installation that nobody else has, such as `audit.example.com`."""
+    checkpoint_lines: int = 1000
+    """After so many lines of a tenant's trail it is signed by itself; 0: only by `emma audit checkpoint`."""
     index: str = "memory:"
     """The address of the word index."""
     model: str = "offline:"

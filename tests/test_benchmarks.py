@@ -44,6 +44,21 @@ def test_a_store_beside_its_bare_driver() -> None:
             assert re.search(rf"│ {backend} +│ {verb} +│ +[\d.]+ │ +[\d.]+ │ +[\d.]+ │", said.stdout)
 
 
+def test_appends_beside_raw_inserts_and_a_trail_verified() -> None:
+    small = ("--writers", "4", "--lines", "5", "--rounds", "2", "--trail", "500")
+    said = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "benchmarks.audit", *small],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+    assert said.returncode == 0, said.stderr
+    for row in ("append, emma", "append, by hand", "lines, nothing beside them", "an exported file"):
+        assert re.search(rf"│ {row} +│ +[\d.,]+ │", said.stdout)
+
+
 def test_registers_of_several_sizes_beside_edits_by_hand() -> None:
     said = subprocess.run(
         [sys.executable, "-W", "ignore", "-m", "benchmarks.table", "--rows", "3000", "--rounds", "1"],

@@ -1,30 +1,42 @@
 """The audit room: writes turns on the sealed trail, verifies it, exports it, and tells what it says."""
 
 from emma_core.audit.account import Account, Step, account, lines_of
+from emma_core.audit.checkpoints import (
+    Checkpointed,
+    Proof,
+    anchors,
+    note,
+    prove,
+    public_key,
+    walk_on,
+)
 from emma_core.audit.export import Export, read_export, write_export
-from emma_core.audit.merkle import MerkleTree
 from emma_core.audit.reading import as_sealed, decision, export_trail, read, suggestion, verify_trail
 from emma_core.audit.recording import TurnRecord, record_check, recover
 from emma_core.audit.replaying import Again, Difference, Judgement, Replayed, compare, judgement, predicate, unknown
 from emma_core.audit.sealing import commitment, sealing
 from emma_core.audit.timeline import Episode, Happening, timeline
+from emma_core.audit.verifier import MerkleTree
 from emma_core.audit.verify import Verification, Verifier, verify
 
 __all__ = [
     "Account",
     "Again",
+    "Checkpointed",
     "Difference",
     "Episode",
     "Export",
     "Happening",
     "Judgement",
     "MerkleTree",
+    "Proof",
     "Replayed",
     "Step",
     "TurnRecord",
     "Verification",
     "Verifier",
     "account",
+    "anchors",
     "as_sealed",
     "commitment",
     "compare",
@@ -32,7 +44,10 @@ __all__ = [
     "export_trail",
     "judgement",
     "lines_of",
+    "note",
     "predicate",
+    "prove",
+    "public_key",
     "read",
     "read_export",
     "record_check",
@@ -43,5 +58,6 @@ __all__ = [
     "unknown",
     "verify",
     "verify_trail",
+    "walk_on",
     "write_export",
 ]

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any, TextIO
 
 from emma_core.audit import export
-from emma_core.audit.verify import Verification, Verifier, differing, event_of, spoilt_payload
+from emma_core.audit.verifier import Anchor, differing, event_of, spoilt_payload
+from emma_core.audit.verify import Verification, Verifier
 from emma_core.errors import TrailError
 from emma_core.nouns import AuditEvent, TrailKind, TrailLine
 from emma_core.ports import TenantStore
@@ -35,7 +36,7 @@ def as_sealed(lines: Sequence[TrailLine], *, tenant: str) -> Sequence[TrailLine]
             spoilt: str | None = event
         else:
             other = differing(line, event, tenant)
-            spoilt = f"its {other!r} is not what was sealed" if other else spoilt_payload(line, event)
+            spoilt = f"its {other!r} is not what was sealed" if other else spoilt_payload(line, event["commitment"])
         if spoilt:
             raise TrailError(f"Line {line.seq} of the trail: {spoilt}; run: emma audit verify")
     return lines
@@ -77,9 +78,9 @@ async def _of_conversation(trail: TenantStore, conversation: str, kind: TrailKin
         before = page[-1].seq
 
 
-async def verify_trail(trail: TenantStore) -> Verification:
-    """Whether the tenant's trail holds, also while it is being written to."""
-    verifier, last = Verifier(trail.tenant), 0
+async def verify_trail(trail: TenantStore, anchors: Sequence[Anchor] = ()) -> Verification:
+    """Whether the tenant's trail holds, also while it is being written to; `anchors` as for `verify()`."""
+    verifier, last = Verifier(trail.tenant, anchors), 0
     while True:
         # before the page: where that turns out empty, this head is the last line's or the trail does not hold
         head = await trail.head()

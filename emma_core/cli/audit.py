@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
-from emma_core.cli import replaying
-from emma_core.cli.options import ListFormat, OneFormat, RolesOption, TenantOption, UserOption, named
+from emma_core.cli import proving, replaying
+from emma_core.cli.options import ListFormat, RolesOption, TenantOption, UserOption, named
 from emma_core.errors import CallerError, NotFound, OperatorError
 
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from emma_core.audit import Episode, Verification
+    from emma_core.audit import Episode
     from emma_core.cli.show import Format
     from emma_core.nouns import TrailLine
 
@@ -64,44 +64,6 @@ def show(
 
 
 @app.command()
-def verify(
-    export: Annotated[
-        Path | None, typer.Option("--export", metavar="FILE", help="Verify an exported trail, without any store.")
-    ] = None,
-    format: OneFormat = "text",
-    tenant: TenantOption = None,
-    user: UserOption = None,
-    role: RolesOption = None,
-) -> None:
-    """Verify that no line of the trail was changed, lost, added or moved; exits 1 naming the first that was.
-
-    Examples:
-
-        emma audit verify
-
-        emma audit verify --export trail.jsonl
-    """
-    from emma_core import audit
-    from emma_core.cli import show as screen
-    from emma_core.cli.opening import desk, finish
-
-    async def verified() -> Verification:
-        async with desk(tenant, user, role, reading=True) as opened:
-            return await audit.verify_trail(await opened.trail())
-
-    if export is None:
-        found = finish(verified())
-    else:
-        read = audit.read_export(export)
-        found = audit.verify(read.lines(), tenant=named("--tenant", tenant) or read.tenant, head=read.head)
-    if format == "json":
-        screen.data(found.plain())
-    else:
-        screen.screen().print(verdict(found), soft_wrap=True)
-    raise typer.Exit(0 if found.ok else 1)
-
-
-@app.command()
 def export(
     file: Annotated[str, typer.Argument(metavar="FILE|-", help="A file that is not there yet, or - for stdout.")],
     tenant: TenantOption = None,
@@ -141,6 +103,11 @@ def export(
     print(f"{count} lines were written to {file}", file=sys.stderr)
 
 
+app.command()(proving.verify)
+app.command()(proving.checkpoint)
+app.command()(proving.prove)
+app.command()(proving.key)
+app.command()(proving.verifier)
 app.command()(replaying.replay)
 app.command()(replaying.impact)
 
@@ -196,20 +163,6 @@ def _tell_whole(
         raise NotFound(_absent(turn, conversation))
     shown = lines if values else [line.model_copy(update={"payload": None}) for line in lines]
     history.tell(screen.screen(), audit.account(shown))
-
-
-def verdict(found: Verification, *, digits: int = 64) -> Text:
-    """The verification in one line: how many lines hold up to which head, or which is the first that does not."""
-    from rich.text import Text
-
-    from emma_core.cli import show as screen
-
-    if found.ok:
-        lines = screen.many(found.lines, "line")
-        head = f"; head #{found.head.seq} {found.head.hash[:digits]}" if found.head else ""
-        return Text("ok", "bold green").append(f": {lines} of tenant {found.tenant} as sealed{head}", "not bold")
-    said = f" at #{found.bad_seq}: {found.reason} ({screen.many(found.lines, 'line')} before it)"
-    return Text("broken", "bold red").append(screen.visible(said), "not bold")
 
 
 def _absent(turn: str | None, conversation: str | None) -> str:

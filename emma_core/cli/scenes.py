@@ -7,7 +7,7 @@ from rich.padding import Padding
 from rich.rule import Rule
 from rich.text import Text
 
-from emma_core.cli import audit, turns
+from emma_core.cli import proving, turns
 from emma_core.cli.show import field, value, visible
 from emma_core.cli.story import Played
 from emma_core.nouns import Turn
@@ -86,8 +86,8 @@ def _proved(console: Console, played: Played) -> None:
     change = played.story.change
     steps = [f"#{each.seq}  {each.kind:<9} {each.caller:<4} {each.at[11:23]} UTC" for each in played.events]
     console.print(field("Trail", *steps))
-    console.print(field("Verified", audit.verdict(played.verified, digits=12)))
+    console.print(field("Verified", proving.verdict(played.verified, digits=12)))
     console.print(
         field("On a copy", f"somebody makes {change.from_!r} read {change.to!r}: one byte, in what was asked")
     )
-    console.print(field("Verified", audit.verdict(played.tampered)))
+    console.print(field("Verified", proving.verdict(played.tampered)))

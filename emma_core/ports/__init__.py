@@ -3,7 +3,7 @@
 from emma_core.ports.jobs import JobKind, JobRun, Jobs, TenantJobs
 from emma_core.ports.judgement import NAMED, Asked, Engine, Group, Guard, Reader, Stretch
 from emma_core.ports.knowledge import Embedder, Index, Reranker, TenantIndex, Vectors
-from emma_core.ports.objects import Blobs, Cache, Secrets, TenantBlobs, TenantCache
+from emma_core.ports.objects import Blobs, Cache, Secrets, Signer, TenantBlobs, TenantCache
 from emma_core.ports.registry import Registry, Row, TenantRegistry
 from emma_core.ports.speech import Model, Words
 from emma_core.ports.store import CLOSED, SHELVES, Seal, Store, TenantStore
@@ -30,6 +30,7 @@ __all__ = [
     "Row",
     "Seal",
     "Secrets",
+    "Signer",
     "Store",
     "Stretch",
     "TenantBlobs",

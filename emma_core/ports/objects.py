@@ -104,3 +104,15 @@ class Secrets(Protocol):
 
     async def state(self) -> str:
         """How they stand, in one sentence for whoever runs this. Raises `OperatorError` where none can be read."""
+
+
+class Signer(Protocol):
+    """Signs for this installation; what it signed is verified with its public key alone."""
+
+    name: str
+    """Whose signature it is."""
+    public: bytes
+    """The Ed25519 public key, 32 bytes."""
+
+    def sign(self, message: bytes) -> bytes:
+        """The signature, 64 bytes (RFC 8032)."""

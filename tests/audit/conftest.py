@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 import pytest
 
@@ -15,11 +16,12 @@ BEGAN = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 Trail = tuple[list[TrailLine], Head]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def trail_of() -> Callable[..., Trail]:
     """A function that makes a whole trail: its lines and its head; `other` words make another trail."""
 
-    def make(length: int, *, tenant: str = "a", other: str = "") -> Trail:
+    @cache
+    def made(length: int, tenant: str, other: str) -> Trail:
         lines: list[TrailLine] = []
         head = None
         for number in range(1, length + 1):
@@ -39,5 +41,9 @@ def trail_of() -> Callable[..., Trail]:
             head = Head(seq=number, hash=lines[-1].hash, at=lines[-1].at)
         assert head is not None
         return lines, head
+
+    def make(length: int, *, tenant: str = "a", other: str = "") -> Trail:
+        lines, head = made(length, tenant, other)
+        return list(lines), head
 
     return make

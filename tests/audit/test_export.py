@@ -43,6 +43,7 @@ def test_an_empty_trail_is_exported_and_verifies(tmp_path: Path) -> None:
         "tenant": "a",
         "lines": 0,
         "withheld": 0,
+        "erased": 0,
     }
 
 

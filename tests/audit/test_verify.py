@@ -41,8 +41,9 @@ def test_a_trail_as_it_was_sealed_holds(trail_of: Any) -> None:
 
     checked = audit.verify(iter(lines), tenant="a", head=head)
 
-    assert checked.plain() == {"ok": True, "tenant": "a", "lines": 30, "head": head.plain(), "withheld": 0}
-    assert audit.verify([], tenant="a", head=None).plain() == {"ok": True, "tenant": "a", "lines": 0, "withheld": 0}
+    assert checked.plain() == {"ok": True, "tenant": "a", "lines": 30, "head": head.plain(), "withheld": 0, "erased": 0}
+    empty = {"ok": True, "tenant": "a", "lines": 0, "withheld": 0, "erased": 0}
+    assert audit.verify([], tenant="a", head=None).plain() == empty
 
 
 COLUMNS: dict[str, Any] = {

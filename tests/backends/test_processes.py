@@ -13,6 +13,7 @@ import pytest
 
 from emma_core import audit
 from emma_core.backends.sqlite import open_store
+from emma_core.testing.samples import sealing
 
 LOOP = str(Path(__file__).with_name("append_loop.py"))
 
@@ -106,3 +107,25 @@ async def test_fifty_killed_processes_lose_nothing_they_acknowledged(
     address: str, proof: Callable[[str], None]
 ) -> None:
     proof(f"50 processes killed (-9) amid appends: {await kill_and_count(address, 50)} acknowledged, none lost")
+
+
+@pytest.mark.parametrize("lines", [200, pytest.param(10_000, marks=pytest.mark.prove)])
+async def test_sixteen_writers_leave_no_gap_and_one_head(
+    address: str, lines: int, proof: Callable[[str], None]
+) -> None:
+    store = open_store(address)
+    await store.open()
+    trail = store.for_tenant("one")
+
+    async def write(writer: int) -> list[int]:
+        return [(await trail.append(sealing("one", writer * lines + number))).seq for number in range(lines)]
+
+    numbers = [seq for each in await asyncio.gather(*map(write, range(16))) for seq in each]
+    verified, head = await audit.verify_trail(trail), await trail.head()
+    await store.close()
+
+    assert sorted(numbers) == list(range(1, 16 * lines + 1))
+    assert verified.ok and head is not None
+    assert verified.lines == head.seq == 16 * lines
+    if lines == 10_000:
+        proof(f"16 writers of {lines:,} lines each: {head.seq:,} lines, no gap, one head; the trail verifies")
