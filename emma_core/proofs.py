@@ -9,7 +9,7 @@ from datetime import UTC
 from emma_core import audit
 from emma_core.audit import verifier
 from emma_core.backends import ed25519_key
-from emma_core.errors import TrailError
+from emma_core.errors import NotFound, TrailError
 from emma_core.nouns import Caller, Head, Sealed
 from emma_core.ports import Signer
 from emma_core.runtime import House
@@ -88,6 +88,29 @@ class Proofs:
         await self._admitted()
         note = checkpoint or await self._note_past(seq)
         return await audit.prove(self._store, note, self.public_key(), seq)
+
+    async def evidence(self, turn: str, *, values: bool = True, checkpoint: str | None = None) -> audit.Evidence:
+        """What proves a turn to somebody who has no Emma: its lines and the decisions on it, under one checkpoint.
+
+        `values`: with what lies beside the lines. Raises `NotFound` where this trail has no such turn, `TrailError` as
+        `prove`, and where a line was changed.
+        """
+        await self._admitted()
+        lines = await audit.lines_of(self._store, turn)
+        if not lines:
+            raise NotFound(f"No turn {turn!r} is on this trail; `emma audit show` tells those there are")
+        note, key = checkpoint or await self._note_past(lines[-1].seq), self.public_key()
+        proofs = await audit.prove_all(self._store, note, key, [line.seq for line in lines])
+        return audit.evidence(
+            lines,
+            {each.seq: each.path for each in proofs},
+            tenant=self._caller.tenant,
+            turn=turn,
+            checkpoint=note,
+            key=key,
+            made_at=self._house.clock().astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+            values=values,
+        )
 
     async def _note_past(self, seq: int) -> str:
         for anchor in await audit.anchors(self._blobs, self.public_key()) if await self._any() else ():

@@ -7,9 +7,11 @@ from emma_core.audit.checkpoints import (
     anchors,
     note,
     prove,
+    prove_all,
     public_key,
     walk_on,
 )
+from emma_core.audit.evidence import Evidence, Exhibit, evidence
 from emma_core.audit.export import Export, read_export, write_export
 from emma_core.audit.reading import as_sealed, decision, export_trail, read, suggestion, verify_trail
 from emma_core.audit.recording import TurnRecord, record_check, recover
@@ -25,6 +27,8 @@ __all__ = [
     "Checkpointed",
     "Difference",
     "Episode",
+    "Evidence",
+    "Exhibit",
     "Export",
     "Happening",
     "Judgement",
@@ -41,12 +45,14 @@ __all__ = [
     "commitment",
     "compare",
     "decision",
+    "evidence",
     "export_trail",
     "judgement",
     "lines_of",
     "note",
     "predicate",
     "prove",
+    "prove_all",
     "public_key",
     "read",
     "read_export",

@@ -98,22 +98,34 @@ async def prove(trail: TenantStore, checkpoint: str, key: str, seq: int) -> Proo
 
     Raises `TrailError` where it is none of them, or the trail is not the one that was signed.
     """
+    return (await prove_all(trail, checkpoint, key, [seq]))[0]
+
+
+async def prove_all(trail: TenantStore, checkpoint: str, key: str, seqs: Sequence[int]) -> list[Proof]:
+    """The proofs of several lines under one checkpoint, the trail read once. Raises as `prove`."""
     try:
         signed = verifier.of_tenant(verifier.read_note(checkpoint, key), key, trail.tenant)
     except ValueError as error:
         raise TrailError(f"The checkpoint proves nothing: {error}") from error
-    if not 1 <= seq <= signed.size:
-        raise TrailError(f"Line {seq} is none of the {signed.size} that were signed; run: emma audit checkpoint")
+    if stray := next((seq for seq in seqs if not 1 <= seq <= signed.size), None):
+        raise TrailError(f"Line {stray} is none of the {signed.size} that were signed; run: emma audit checkpoint")
     leaves: list[bytes] = []
-    text, last = "", 0
+    texts, last = dict.fromkeys(seqs, ""), 0
     while len(leaves) < signed.size and (page := await trail.lines(after=last, limit=PAGE)):
         for line in page[: signed.size - len(leaves)]:
             leaves.append(verifier.leaf_of(line.line.encode()))
-            text = line.line if line.seq == seq else text
+            if line.seq in texts:
+                texts[line.seq] = line.line
         last = page[-1].seq
+    return [_proof(seq, text, leaves, signed, checkpoint, trail.tenant) for seq, text in texts.items()]
+
+
+def _proof(
+    seq: int, text: str, leaves: Sequence[bytes], signed: verifier.Checkpoint, checkpoint: str, tenant: str
+) -> Proof:
     path = included(leaves, seq - 1)
     if verifier.root_of(verifier.leaf_of(text.encode()), seq - 1, len(leaves), path) != signed.root:
-        raise TrailError(f"The trail of tenant {trail.tenant!r} is not the one that was signed; run: emma audit verify")
+        raise TrailError(f"The trail of tenant {tenant!r} is not the one that was signed; run: emma audit verify")
     return Proof(seq=seq, line=text, size=signed.size, path=tuple(each.hex() for each in path), checkpoint=checkpoint)
 
 

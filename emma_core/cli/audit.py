@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
-from emma_core.cli import proving, replaying
+from emma_core.cli import evidence, proving, replaying
 from emma_core.cli.options import ListFormat, RolesOption, TenantOption, UserOption, named
 from emma_core.errors import CallerError, NotFound, OperatorError
 
@@ -108,6 +108,7 @@ app.command()(proving.checkpoint)
 app.command()(proving.prove)
 app.command()(proving.key)
 app.command()(proving.verifier)
+app.command()(evidence.evidence)
 app.command()(replaying.replay)
 app.command()(replaying.impact)
 

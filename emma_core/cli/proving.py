@@ -95,7 +95,7 @@ def checkpoint(
 
     if output is not None:
         for file in (output, _beside(output)):
-            _free(file)
+            free(file)
 
     async def signed() -> Checkpointed:
         async with desk(tenant, user, role) as opened:
@@ -105,8 +105,8 @@ def checkpoint(
     if output is None:
         print(made.note, end="")
         return
-    _write(_beside(output), made.leaves)
-    _write(output, made.note.encode())
+    write(_beside(output), made.leaves)
+    write(output, made.note.encode())
     print(f"{screen.many(made.size, 'line')} were signed in {output}", file=sys.stderr)
 
 
@@ -131,8 +131,8 @@ def prove(
     from emma_core.cli.opening import desk, finish
 
     if output is not None:
-        _free(output)
-    note = None if checkpoint is None else _text(checkpoint)
+        free(output)
+    note = None if checkpoint is None else read_note(checkpoint)
 
     async def proved() -> Proof:
         async with desk(tenant, user, role) as opened:
@@ -146,7 +146,7 @@ def prove(
     if output is None:
         print(said, end="")
     else:
-        _write(output, said.encode())
+        write(output, said.encode())
 
 
 def key(tenant: TenantOption = None, user: UserOption = None, role: RolesOption = None) -> None:
@@ -176,7 +176,7 @@ def verifier(
     """
     from emma_core.audit import verifier as alone
 
-    _free(file)
+    free(file)
     part = file.with_name(f"{file.name}.part")
     try:
         with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -188,6 +188,33 @@ def verifier(
         part.unlink(missing_ok=True)
         raise OperatorError(f"'{file}' cannot be written: {error.strerror}; name another place") from error
     print(f"{file} was written; run: python -I {file} --help", file=sys.stderr)
+
+
+def read_note(file: Path) -> str:
+    """The checkpoint in a file. Raises `CallerError` where it cannot be read."""
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CallerError(
+            f"Checkpoint '{file}' cannot be read; name a file that `emma audit checkpoint` wrote"
+        ) from error
+
+
+def free(file: Path) -> None:
+    """Nothing lies there yet. Raises `CallerError` otherwise."""
+    if file.exists():
+        raise CallerError(f"'{file}' is there already; name a file that is not")
+
+
+def write(file: Path, said: bytes) -> None:
+    """The file holds this, whole, or is not there."""
+    part = file.with_name(f"{file.name}.part")
+    try:
+        part.write_bytes(said)
+        part.replace(file)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise OperatorError(f"'{file}' cannot be written: {error.strerror}; name another place") from error
 
 
 def verdict(found: Verification, *, digits: int = 64) -> Text:
@@ -233,28 +260,3 @@ def _anchors(files: Sequence[Path], key: str, tenant: str) -> list[Anchor]:
 
 def _beside(file: Path) -> Path:
     return file.with_name(f"{file.name}.leaves")
-
-
-def _text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise CallerError(
-            f"Checkpoint '{file}' cannot be read; name a file that `emma audit checkpoint` wrote"
-        ) from error
-
-
-def _free(file: Path) -> None:
-    if file.exists():
-        raise CallerError(f"'{file}' is there already; name a file that is not")
-
-
-def _write(file: Path, said: bytes) -> None:
-    """The file holds this, whole, or is not there."""
-    part = file.with_name(f"{file.name}.part")
-    try:
-        part.write_bytes(said)
-        part.replace(file)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise OperatorError(f"'{file}' cannot be written: {error.strerror}; name another place") from error
