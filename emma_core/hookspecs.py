@@ -51,4 +51,4 @@ def register_roles() -> Mapping[str, str]:  # type: ignore[empty-body]
 
 @hookspec
 def register_backends() -> Mapping[str, Mapping[str, Callable[..., Any]]]:  # type: ignore[empty-body]
-    """Factories by port (`store`, `registry`, `index`, `jobs`, `model`, `blobs`, `cache`, `secrets`) and by scheme."""
+    """Factories by port (`store`, `registry`, `index`, `jobs`, `model`, `blobs`, `cache`, …) and by scheme."""

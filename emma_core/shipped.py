@@ -33,6 +33,7 @@ def register_backends() -> Mapping[str, Mapping[str, Callable[..., Any]]]:
         "cache": {"memory": _memory_cache, "redis": _redis_cache, "rediss": _redis_cache},
         "jobs": {"sqlite": _dbos_jobs, "postgresql": _dbos_jobs},
         "secrets": {"env": _env_secrets, "key-vault": _key_vault},
+        "copier": {"sqlite": _sqlite_copier, "file": _folder_copier},
         "engine": {"closures": _closures, "polars": _polars, "spark": _spark},
     }
 
@@ -149,6 +150,18 @@ def _dbos_jobs(address: str) -> Any:
     from emma_core.backends.dbos_jobs import open_jobs
 
     return open_jobs(address)
+
+
+def _sqlite_copier(address: str) -> Any:
+    from emma_core.backends.sqlite_copier import open_copier
+
+    return open_copier(address)
+
+
+def _folder_copier(address: str) -> Any:
+    from emma_core.backends.folder_copier import open_copier
+
+    return open_copier(address)
 
 
 def _offline(address: str) -> Any:

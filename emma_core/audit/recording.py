@@ -134,11 +134,12 @@ async def _surely(work: Coroutine[Any, Any, Sealed]) -> Sealed:
     return task.result()
 
 
-async def recover(store: TenantStore, clock: Callable[[], datetime]) -> int:
-    """How many turns whose time was over and that had no end were ended as stopped."""
+async def recover(store: TenantStore, clock: Callable[[], datetime], *, early: bool = False) -> int:
+    """How many turns without an end, whose time was over, were ended as stopped; with `early` those too whose time was
+    not: after a restore no process is left that could end them."""
     ended = 0
     for left in await store.query(OPEN, limit=10_000):
-        if datetime.fromisoformat(str(left.body.get("deadline", ""))) >= clock():
+        if not early and datetime.fromisoformat(str(left.body.get("deadline", ""))) >= clock():
             continue
         judged = next((line for line in await store.lines(turn=left.id) if line.kind == "judged"), None)
         if judged is None or judged.payload is None:

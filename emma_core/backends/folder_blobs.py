@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import json
-import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -14,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeVar, cast
 
-from emma_core.backends import blob_policy, checked
+from emma_core.backends import blob_policy, checked, durable_files
 from emma_core.backends.blob_policy import Policy
 from emma_core.backends.file_lock import locked
 from emma_core.errors import OperatorError, StoreError
@@ -26,12 +25,17 @@ T = TypeVar("T")
 
 def open_blobs(address: str) -> Blobs:
     """The blobs of the folder that the address names; nothing is made before the first is put."""
-    path, _, query = address.partition(":")[2].partition("?")
+    return FolderBlobs(root_of(address), blob_policy.policies(address.partition("?")[2]))
+
+
+def root_of(address: str) -> Path:
+    """The folder that the address names. Raises `OperatorError` where it names none."""
+    path = address.partition(":")[2].partition("?")[0]
     if path.startswith("//"):
         path = path[2:]
     if not path:
         raise OperatorError(f"EMMA_BLOBS: {address!r} names no folder; write 'file:FOLDER'")
-    return FolderBlobs(Path(path), blob_policy.policies(query))
+    return Path(path)
 
 
 class FolderBlobs:
@@ -66,7 +70,7 @@ class FolderBlobs:
         """The folder is there; what was done."""
         if self.root.is_dir():
             return []
-        await self.run(lambda: _folder(self.root))
+        await self.run(lambda: durable_files.make_folder(self.root))
         return [f"made the folder {str(self.root)!r}"]
 
     async def state(self) -> str:
@@ -86,7 +90,7 @@ class FolderBlobs:
         if not self.root.exists():
             return f"the folder {str(self.root)!r}, made when the first is put"
         probe = self.root / f".probe-{secrets.token_hex(8)}"
-        _write(probe, b"can this be written?")
+        durable_files.write(probe, b"can this be written?")
         probe.unlink()
         free = shutil.disk_usage(self.root).free // 2**20
         return f"the folder {str(self.root)!r} can be written; {free:,} MB are free"
@@ -147,20 +151,20 @@ class FolderTenantBlobs:
     def _put(self, new: BlobRef, data: bytes) -> BlobRef:
         path = self._path(new.kind, new.sha256)
         written = path.with_name(f".{new.sha256}-{secrets.token_hex(8)}")
-        _folder(path.parent)
+        durable_files.make_folder(path.parent)
         try:
             if not _holds(path, data):
-                _write(written, data)
+                durable_files.write(written, data)
             with locked(self._blobs.root / ".lock"):
-                _folder(path.parent)  # a purge may have been faster
+                durable_files.make_folder(path.parent)  # a purge may have been faster
                 kept = _kept(path, new)
                 if kept.name or kept.keep_until:
-                    _replace(_beside(path), kept.model_dump_json(include={"name", "keep_until"}).encode())
+                    durable_files.replace(_beside(path), kept.model_dump_json(include={"name", "keep_until"}).encode())
                 if written.exists():
                     written.replace(path)
                 elif not path.exists():  # what held it a moment ago is deleted
-                    _replace(path, data)
-                _sync(path.parent)
+                    durable_files.replace(path, data)
+                durable_files.sync(path.parent)
             return kept
         finally:
             written.unlink(missing_ok=True)
@@ -174,7 +178,7 @@ class FolderTenantBlobs:
             blob_policy.hold(_ref(path), self._blobs.clock())
             path.unlink()
             _beside(path).unlink(missing_ok=True)
-            _sync(path.parent)
+            durable_files.sync(path.parent)
         return True
 
     def _purge(self) -> None:
@@ -186,7 +190,7 @@ class FolderTenantBlobs:
                 for path in _hashes(self._root / kind):
                     blob_policy.hold(_ref(path), now)
             shutil.rmtree(self._root)
-            _sync(self._blobs.root)
+            durable_files.sync(self._blobs.root)
 
 
 def _kept(path: Path, new: BlobRef) -> BlobRef:
@@ -249,43 +253,6 @@ def _holds(path: Path, data: bytes) -> bool:
         return path.read_bytes() == data
     except FileNotFoundError:
         return False
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """The file holds these bytes: it is the old one or the new one, whatever happens."""
-    written = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
-    try:
-        _write(written, data)
-        written.replace(path)
-    finally:
-        written.unlink(missing_ok=True)
-
-
-def _write(path: Path, data: bytes) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _folder(path: Path) -> None:
-    """The folder is there, for its owner only, and known to be in the one above it."""
-    if path.is_dir():
-        return
-    _folder(path.parent)
-    path.mkdir(mode=0o700, exist_ok=True)
-    _sync(path.parent)
-
-
-def _sync(folder: Path) -> None:
-    """What the folder lists is on the disk."""
-    if os.name == "nt":  # a folder cannot be opened there, and its listing is journalled
-        return
-    held = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(held)
-    finally:
-        os.close(held)
 
 
 @contextmanager

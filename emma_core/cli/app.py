@@ -9,12 +9,14 @@ import typer
 from emma_core.cli import (
     ask,
     audit,
+    backup,
     blueprints,
     chat,
     check,
     db,
     demo,
     doctor,
+    drill,
     overrides,
     packs,
     rules,
@@ -65,5 +67,8 @@ app.add_typer(audit.app, name="audit")
 app.add_typer(db.app, name="db")
 app.add_typer(tenants.app, name="tenants")
 app.add_typer(usage.app, name="report")
+app.command()(backup.backup)
+app.command()(backup.restore)
+app.command()(drill.drill)
 app.command()(schemas.schema)
 app.command()(doctor.doctor)

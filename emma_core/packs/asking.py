@@ -17,7 +17,7 @@ from emma_core.nouns import OverrideTemplate, RuleSet
 from emma_core.packs.installed import Pack, near
 from emma_core.ports import Reader
 
-PORTS = ("blobs", "cache", "engine", "index", "jobs", "model", "registry", "secrets", "store")
+PORTS = ("blobs", "cache", "copier", "engine", "index", "jobs", "model", "registry", "secrets", "store")
 """What a backend may answer."""
 
 

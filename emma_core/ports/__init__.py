@@ -1,5 +1,6 @@
 """The ports: what Emma needs of the outside, each answered by whatever its address names."""
 
+from emma_core.ports.backup import Copier, Moved, Span
 from emma_core.ports.jobs import JobKind, JobRun, Jobs, TenantJobs
 from emma_core.ports.judgement import NAMED, Asked, Engine, Group, Guard, Reader, Stretch
 from emma_core.ports.knowledge import Embedder, Index, Reranker, TenantIndex, Vectors
@@ -15,6 +16,7 @@ __all__ = [
     "Asked",
     "Blobs",
     "Cache",
+    "Copier",
     "Embedder",
     "Engine",
     "Group",
@@ -24,6 +26,7 @@ __all__ = [
     "JobRun",
     "Jobs",
     "Model",
+    "Moved",
     "Reader",
     "Registry",
     "Reranker",
@@ -31,6 +34,7 @@ __all__ = [
     "Seal",
     "Secrets",
     "Signer",
+    "Span",
     "Store",
     "Stretch",
     "TenantBlobs",

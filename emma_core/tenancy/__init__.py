@@ -1,7 +1,7 @@
 """The room of tenants: what a tenant's state lets happen, and how its data leaves, arrives and ends."""
 
-from emma_core.tenancy.destroying import Due, Proof, destroy, due
-from emma_core.tenancy.exporting import export
+from emma_core.tenancy.destroying import Due, Proof, destroy, due, is_whole
+from emma_core.tenancy.exporting import every, export
 from emma_core.tenancy.files import Manifest, check
 from emma_core.tenancy.holdings import Census, Holdings, Trails, Watch, census
 from emma_core.tenancy.importing import arrive
@@ -21,6 +21,8 @@ __all__ = [
     "check",
     "destroy",
     "due",
+    "every",
     "export",
+    "is_whole",
     "move",
 ]

@@ -12,6 +12,9 @@ from emma_core.nouns import Erasure, Head, Noun, Tenant
 from emma_core.ports import Registry
 from emma_core.tenancy.holdings import Holdings, census, empty
 
+_WHOLE = "tenant."
+"""How the id of such a line of the erasure ledger begins."""
+
 
 class Due(Noun):
     """An offboarded tenant, and when its data may be destroyed."""
@@ -90,10 +93,15 @@ async def destroy(holdings: Holdings, due: Due, *, by: str, at: datetime) -> Pro
     return proof
 
 
+def is_whole(row: Erasure) -> bool:
+    """Whether that line of the erasure ledger says that the whole tenant was destroyed."""
+    return row.id.startswith(_WHOLE)
+
+
 def _kept(proof: Proof) -> Erasure:
     """The line of the erasure ledger that outlives the tenant."""
     return Erasure(
-        id=f"tenant.{proof.destroyed_at.isoformat()}",
+        id=f"{_WHOLE}{proof.destroyed_at.isoformat()}",
         subject_hash=proof.hash,
         at=proof.destroyed_at,
         by=proof.by,

@@ -1,0 +1,46 @@
+"""Tells which addresses of an installation are copied, and under which it answers once they have moved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from emma_core import redaction
+from emma_core.packs import Packs
+from emma_core.ports import Moved
+from emma_core.settings import Settings
+
+
+def copied(packs: Packs, read: Settings) -> tuple[dict[str, str], dict[str, str]]:
+    """What is copied, in the order of the copying, and what is not: by `store`, `blobs` and so on."""
+    known = {scheme for pack in packs.healthy() for scheme in pack.backends.get("copier", {})}
+    named = {"jobs": read.jobs_at, "registry": read.registry, "store": read.store, "blobs": read.blobs}
+    found = {name: address for name, address in named.items() if _scheme(address) in known}
+    left = {name: redaction.mask(address) for name, address in named.items() if name not in found}
+    for name in ("registry", "jobs"):
+        if name in found and found[name] in (found.get("store"), name == "jobs" and found.get("registry")):
+            del found[name]  # the other's copy holds it
+    return found, left
+
+
+def moved(chosen: Settings, read: Settings, by: Mapping[str, Moved]) -> Settings:
+    """The settings under which the same installation answers once each part has moved."""
+    said = {name: _as_said(getattr(chosen, name), getattr(read, name)) for name in ("store", "blobs", "database_owner")}
+    now = {name: move(said[name]) for name, move in by.items() if name in said}
+    database = by.get("registry", by["store"])
+    now["jobs"] = by.get("jobs", database)(_as_said(chosen.jobs_at, read.jobs_at))
+    if read.registry == read.store:
+        now["database"] = ""
+    else:
+        now["database"] = database(_as_said(chosen.registry, read.registry))
+    if read.database_owner:
+        now["database_owner"] = database(said["database_owner"])
+    return chosen.model_copy(update={**now, "database_replica": ""})
+
+
+def _as_said(address: str, read: str) -> str:
+    """The address with its secrets still unread, unless it is a secret itself."""
+    return read if address.startswith("{secret:") else address
+
+
+def _scheme(address: str) -> str:
+    return address.partition(":")[0]
