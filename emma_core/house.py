@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from emma_core import audit, blueprints, checks, metering, opening, overrides, packs, rules, runtime, settings, tenancy
 from emma_core.errands import Errands
 from emma_core.errors import CallerError, EmmaError, NotFound, OperatorError, TrailError
+from emma_core.jobs import JobHall
 from emma_core.nouns import (
     Ask,
     Blueprint,
@@ -56,6 +57,8 @@ class Emma:
         """The life of tenants: for whoever runs this installation."""
         self.subjects = SubjectLife(house)
         """The rights of persons whose data is held: for whoever runs this installation."""
+        self.jobs = JobHall(house)
+        """What is done behind a command's back: for whoever runs this installation."""
 
     @classmethod
     @asynccontextmanager

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from emma_core import audit, metering, tenancy
 from emma_core.errors import CallerError, EmmaError, NotFound
-from emma_core.nouns import DataClass, Head, Noun, Tenant, UsageCount
+from emma_core.nouns import INSTALLATION, DataClass, Head, Noun, Tenant, UsageCount
 from emma_core.runtime import House
 from emma_core.subject_life import SubjectLife
 from emma_core.tenancy import Census, Due, Holdings, Manifest, Proof, Trails, Watch
@@ -44,6 +44,8 @@ class Retained(Noun):
     """By tenant, how many documents of telemetry."""
     keys: dict[str, int] = {}
     """By tenant, how many spent idempotency keys."""
+    jobs: dict[str, int] = {}
+    """By tenant (`*`: the installation), how many jobs that were over."""
 
 
 class TenantLife:
@@ -123,14 +125,17 @@ class TenantLife:
             except (EmmaError, ValueError, KeyError) as error:
                 _LOG.warning("tenant %r: its usage is not counted up to now: %s", id, error)
 
-    async def export(self, id: str, folder: Path, *, watch: Watch = lambda what, done, of: None) -> Manifest:
+    async def export(
+        self, id: str, folder: Path, *, watch: Watch = lambda what, done, of: None, at: datetime | None = None
+    ) -> Manifest:
         """The folder holds all of the tenant's data, checked; what it holds. An offboarded one can be taken out too.
 
         Raises `CallerError` where the folder is there already, `Conflict` where the tenant is written to all the while,
-        `TrailError` where its trail does not hold.
+        `TrailError` where its trail does not hold. `at`: the moment it says it was made; now.
         """
         tenant = await self._tenant(id)
-        return await tenancy.export(self._holdings, tenant, folder, at=self._house.clock(), trails=_TRAILS, watch=watch)
+        moment = at or self._house.clock()
+        return await tenancy.export(self._holdings, tenant, folder, at=moment, trails=_TRAILS, watch=watch)
 
     async def arrive(self, folder: Path, *, by: str = "local", watch: Watch = lambda what, done, of: None) -> Manifest:
         """The tenant of an export is here as it was there, compared piece by piece; what the export holds.
@@ -142,34 +147,61 @@ class TenantLife:
         await SubjectLife(self._house).replay_ledger(watch=watch)  # an export may be older than an erasure
         return done
 
-    async def retain(self, *, dry_run: bool, by: str = "local") -> Retained:
+    async def retain(
+        self,
+        *,
+        dry_run: bool,
+        by: str = "local",
+        proved: Callable[[Proof], None] = lambda proof: None,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> Retained:
         """Whatever's time is over is destroyed, or with `dry_run` only named.
 
-        Those are offboarded tenants after `retain_offboarded_days`, telemetry and spent idempotency keys after
-        `retain_telemetry_days`. One tenant that cannot be destroyed keeps no other.
+        Those are offboarded tenants after `retain_offboarded_days`; telemetry, spent idempotency keys and jobs that
+        are over after `retain_telemetry_days`. One tenant that cannot be destroyed keeps no other. `proved`: told each
+        proof as soon as there is one. `stop`: once it says True, no further tenant is destroyed.
         """
         now = self._house.clock()
         every = await self._offboarded()
         due = [each for each in every if each.due_at <= now]
         due = [each.model_copy(update={"holds": await self._holds(each.tenant)}) for each in due]
-        proofs, kept = [], {}
+        proofs: list[Proof] = []
+        kept: dict[str, str] = {}
         for each in [] if dry_run else due:
+            if stop():
+                break
             try:
                 proofs.append(await tenancy.destroy(self._holdings, each, by=by, at=now))
+                proved(proofs[-1])
             except EmmaError as error:
                 kept[each.tenant] = str(error)
+        return await self._swept(due, now, dry_run=dry_run, waiting=every, proofs=proofs, kept=kept)
+
+    async def _swept(
+        self,
+        due: list[Due],
+        now: datetime,
+        *,
+        dry_run: bool,
+        waiting: list[Due],
+        proofs: list[Proof],
+        kept: dict[str, str],
+    ) -> Retained:
+        """What the tenants that stay had that only helped to operate is gone too."""
         gone = {each.tenant for each in due}
         staying = [each.id for each in await self._house.registry.tenants() if each.id not in gone]
         telemetry = {id: n for id in staying if (n := await self._old_telemetry(id, now, dry_run=dry_run))}
         keys = {id: n for id in staying if (n := await self._spent_keys(id, now, dry_run=dry_run))}
+        jobs = {id: n for id in [*staying, INSTALLATION] if (n := await self._old_jobs(id, now, dry_run=dry_run))}
         return Retained(
             dry_run=dry_run,
             due=tuple(due),
-            waiting=tuple(each for each in every if each.due_at > now),
+            waiting=tuple(each for each in waiting if each.due_at > now),
             proofs=tuple(proofs),
             kept=kept,
             telemetry=telemetry,
             keys=keys,
+            jobs=jobs,
         )
 
     async def _holds(self, id: str) -> Census:
@@ -192,6 +224,12 @@ class TenantLife:
     async def _spent_keys(self, id: str, now: datetime, *, dry_run: bool) -> int:
         before = now - timedelta(days=self._house.settings.retain_telemetry_days)
         return await self._house.registry.for_tenant(id).forget_keys(before, dry_run=dry_run)
+
+    async def _old_jobs(self, id: str, now: datetime, *, dry_run: bool) -> int:
+        jobs = self._house.jobs
+        handle = jobs.for_installation() if id == INSTALLATION else jobs.for_tenant(id)
+        before = now - timedelta(days=self._house.settings.retain_telemetry_days)
+        return await handle.forget(before, dry_run=dry_run)
 
     async def _tenant(self, id: str) -> Tenant:
         found = await self._house.registry.tenant(id)

@@ -37,6 +37,8 @@ class Order:
     """Files of reference tables by name, beside those of the packs."""
     limit: int | None = None
     """How many findings are listed at most; all are counted."""
+    id: str = ""
+    """What the check is to be called, where it may be tried more than once and be on the trail once."""
 
 
 @dataclass(frozen=True)

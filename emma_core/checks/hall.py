@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import secrets
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing
@@ -19,6 +20,7 @@ from emma_core.checks.editions import Order
 from emma_core.checks.lifting import Lifting
 from emma_core.checks.sources import Source
 from emma_core.checks.tally import Tally
+from emma_core.errors import Conflict
 from emma_core.nouns import Caller, CheckEvent, Report, Sealed
 from emma_core.nouns.table import RECORD
 from emma_core.packs import Packs
@@ -58,8 +60,20 @@ async def stream(
         made = {"rulesets": tuple(sets), "packs": stamps, "engine": engine.name, "checked_at": clock()}
         report = _report(caller, order, source, tally, made)
         hashes = {name: canonical.sha256([rule.hash for rule in one.rules]) for name, one in sets.items()}
-        sealed = await _record(store, report, lifts, hashes, clock)  # 5: on paper
+        sealed = await _tried_before(store, order, report)
+        sealed = sealed or await _record(store, report, lifts, hashes, clock)  # 5: on paper
     yield CheckEvent(records=tally.records, of=tally.of, report=report.model_copy(update={"trail": sealed}))
+
+
+async def _tried_before(store: TenantStore, order: Order, report: Report) -> Sealed | None:
+    """The line that an earlier try of this check left. Raises `Conflict` where it found something else."""
+    lines = await store.lines(conversation=order.id) if order.id else []
+    for line in (each for each in lines if each.kind == "checked"):
+        outcome = json.loads(line.line)["outcome"]
+        if (outcome["file_hash"], outcome["root"]) != (report.file_hash, report.root):
+            raise Conflict(f"Check {order.id!r} is on the trail as line {line.seq}, of another file; check it anew")
+        return Sealed(seq=line.seq, kind=line.kind, at=line.at, hash=line.hash)
+    return None
 
 
 async def _record(
@@ -147,7 +161,7 @@ def _stretches(
 
 def _report(caller: Caller, order: Order, source: Source, tally: Tally, made: Mapping[str, Any]) -> Report:
     report = Report(
-        id=f"k-{secrets.token_hex(12)}",
+        id=order.id or f"k-{secrets.token_hex(12)}",
         tenant=caller.tenant,
         caller=caller.user,
         file=source.name,

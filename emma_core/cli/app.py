@@ -17,9 +17,11 @@ from emma_core.cli import (
     demo,
     doctor,
     drill,
+    jobs,
     overrides,
     packs,
     rules,
+    schedules,
     schemas,
     tenants,
     usage,
@@ -66,6 +68,9 @@ app.add_typer(overrides.app, name="overrides")
 app.add_typer(audit.app, name="audit")
 app.add_typer(db.app, name="db")
 app.add_typer(tenants.app, name="tenants")
+app.add_typer(jobs.app, name="jobs")
+for command in (schedules.schedule, schedules.schedules, schedules.unschedule):
+    jobs.app.command()(command)
 app.add_typer(usage.app, name="report")
 app.command()(backup.backup)
 app.command()(backup.restore)

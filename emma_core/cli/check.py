@@ -12,7 +12,7 @@ import typer
 
 from emma_core.cli import options
 from emma_core.cli.ask import AllowUndetermined, FailOn
-from emma_core.cli.options import AsOfOption, RolesOption, TenantOption, UserOption
+from emma_core.cli.options import AsOfOption, LaterOption, RolesOption, TenantOption, UserOption
 from emma_core.errors import CallerError, OperatorError
 
 if TYPE_CHECKING:
@@ -78,14 +78,12 @@ def check(
     as_of: AsOfOption = None,
     fail_on: FailOn = "error",
     allow_undetermined: AllowUndetermined = False,
+    later: LaterOption = False,
     tenant: TenantOption = None,
     user: UserOption = None,
     role: RolesOption = None,
 ) -> None:
-    """Check a whole file, and see which rules its records fail.
-
-    Exits 0 where the verdict is clear, 1 where it is not, 2 where the file cannot be read, 130 where it was stopped;
-    the report then says that it is partial.
+    """Check a whole file; exits 0 where its verdict is clear, 1 where not, 2 where it is not read, 130 where stopped.
 
     Examples:
 
@@ -98,14 +96,36 @@ def check(
     from emma_core.cli.opening import desk, finish
     from emma_core.cli.report_files import writer
 
-    chosen = format or (_SUFFIXES.get(out.suffix.lower(), "text") if out else "text")
-    tables = dict(_table(said) for said in table or ())
-    more = {"rules": rules, "engine": engine, "tables": tables, "as_of": options.day(as_of), "limit": limit}
+    chosen = format or _SUFFIXES.get(out.suffix.lower() if out else "", "text")
+    more: dict[str, Any] = {"rules": rules, "engine": engine, "as_of": options.day(as_of), "limit": limit}
+    more["tables"] = dict(map(_table, table or ()))
+    if later:
+        return _start(file, out, chosen, more, tenant, named=bool(user or role))
     with stoppable() as stopped, writer(chosen, out) as written:
         report = finish(_checked(lambda: desk(tenant, user, role), file, written, {**more, "stop": stopped}))
         written.end(report)
     _sum_up(report, told=chosen == "text" and out is None)
     raise typer.Exit(exit_code(report, fail_on=fail_on, allow_undetermined=allow_undetermined))
+
+
+def _start(
+    file: Path, out: Path | None, format: Format, more: dict[str, Any], tenant: str | None, *, named: bool
+) -> None:
+    """A job waits that checks the file; what cannot be read is said now, and not when a worker comes to it."""
+    from emma_core.cli import jobs
+
+    if named:
+        raise CallerError("--later: a job is started by whoever runs this installation; leave out --as and --role")
+    tables: dict[str, Path] = more["tables"]
+    for path in (file, *tables.values()):
+        if not path.is_file():
+            raise CallerError(f"{str(path)!r} cannot be read; name a file that is there")
+    told = {**more, "file": str(file.absolute()), "tables": {name: str(at.absolute()) for name, at in tables.items()}}
+    if out is not None:
+        told |= {"out": str(out.absolute()), "format": format}
+    if more["as_of"] is not None:
+        told |= {"as_of": more["as_of"].isoformat()}
+    jobs.later("check", {name: said for name, said in told.items() if said is not None}, tenant)
 
 
 def exit_code(report: Report, *, fail_on: str = "error", allow_undetermined: bool = False) -> int:

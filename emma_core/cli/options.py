@@ -70,6 +70,7 @@ FactsOption = Annotated[
 AsOfOption = Annotated[
     str | None, typer.Option("--as-of", metavar="DATE", help="The day the rules are read at; else today.")
 ]
+LaterOption = Annotated[bool, typer.Option("--later", help="Start a job instead; `emma jobs work` does it.")]
 OneFormat = Annotated[Literal["text", "json"], typer.Option("--format", help="For people, or for programs.")]
 ListFormat = Annotated[Literal["text", "json", "jsonl"], typer.Option("--format", help="For people, or for programs.")]
 
@@ -96,11 +97,11 @@ def named(option: str, said: str | None) -> str | None:
     return said
 
 
-def facts(said: str | None) -> dict[str, Any]:
-    """The facts that JSON, or a file of it, gives. Raises `CallerError` or `AuthorError` naming the place."""
+def facts(said: str | None, option: str = "--facts") -> dict[str, Any]:
+    """The object that JSON, or a file of it, gives. Raises `CallerError` or `AuthorError` naming the place."""
     if said is None:
         return {}
-    where, text = ("--facts", said) if said.lstrip().startswith(("{", "[")) else (said, read(Path(said)))
+    where, text = (option, said) if said.lstrip().startswith(("{", "[")) else (said, read(Path(said)))
     from emma_core import content
 
     found = content.read_json(text, where)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from pydantic import JsonValue
 
-from emma_core.cli.options import OneFormat
-from emma_core.errors import OperatorError
+from emma_core.cli import jobs
+from emma_core.cli.options import LaterOption, OneFormat
+from emma_core.errors import CallerError, OperatorError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,13 +23,12 @@ def retain(
     proofs: Annotated[
         Path | None, typer.Option("--proofs", metavar="DIR", help="A folder for the proofs, one file each.")
     ] = None,
+    later: LaterOption = False,
     format: OneFormat = "text",
 ) -> None:
-    """Destroy what has had its time: offboarded tenants in every store, telemetry, spent idempotency keys.
+    """Destroy what has had its time: offboarded tenants in every store, telemetry, spent keys, jobs that are over.
 
-    How long is said by EMMA_RETAIN_OFFBOARDED_DAYS and EMMA_RETAIN_TELEMETRY_DAYS. For each tenant a proof is printed:
-    what was held before, and a count of every store after; the erasure ledger keeps its hash. Exits 1 where a tenant
-    could not be destroyed.
+    How long is said by EMMA_RETAIN_OFFBOARDED_DAYS and EMMA_RETAIN_TELEMETRY_DAYS. Exits 1 where one cannot go.
 
     Examples:
 
@@ -40,17 +40,18 @@ def retain(
     from emma_core.cli.opening import finish, there
     from emma_core.house import Emma
     from emma_core.settings import load
+    from emma_core.tenancy import write_proof
 
     async def retained() -> Retained:
         there(chosen := load())
         async with Emma.open(chosen, recover=False) as emma:
-            return await emma.tenancy.retain(dry_run=dry_run)
+            return await emma.tenancy.retain(dry_run=dry_run, proved=lambda proof: write_proof(proof, proofs))
 
     if proofs is not None and not proofs.is_dir():
         raise OperatorError(f"--proofs: there is no folder {str(proofs)!r}; make it first")
+    if later:
+        return _start(proofs, format, dry_run=dry_run)
     found = finish(retained())
-    if proofs is not None:
-        _write(proofs, found)
     if format == "json":
         hashes = [{**proof.plain(), "sha256": proof.hash} for proof in found.proofs]
         show.data({**found.plain(), "proofs": hashes})
@@ -59,11 +60,11 @@ def retain(
     raise typer.Exit(1 if found.kept else 0)
 
 
-def _write(folder: Path, found: Retained) -> None:
-    for proof in found.proofs:
-        text = json.dumps({**proof.plain(), "sha256": proof.hash}, indent=2, sort_keys=True)
-        name = f"{proof.tenant}-{proof.destroyed_at:%Y%m%dT%H%M%SZ}.json"
-        (folder / name).write_text(f"{text}\n", encoding="utf-8")
+def _start(proofs: Path | None, format: str, *, dry_run: bool) -> None:
+    if dry_run:
+        raise CallerError("--later and --dry-run: a job destroys; leave one out")
+    told: dict[str, JsonValue] = {"proofs": str(proofs.absolute())} if proofs else {}
+    jobs.later("retain", told, None, installation=True, format=format)
 
 
 def _told(console: Console, found: Retained) -> None:
@@ -92,10 +93,14 @@ def _told(console: Console, found: Retained) -> None:
         console.print(show.field(tenant, f"is not destroyed: {why}", style="red"))
     for due in found.waiting:
         console.print(show.field(due.tenant, f"is offboarded, and kept until {_day(due.due_at)}"))
-    for what, counts in {"documents of telemetry": found.telemetry, "spent idempotency keys": found.keys}.items():
+    for what, counts in {
+        "documents of telemetry": found.telemetry,
+        "spent idempotency keys": found.keys,
+        "jobs": found.jobs,
+    }.items():
         for tenant, count in counts.items():
             console.print(show.field(tenant, f"{count:,} {what} {would} destroyed"))
-    if not (found.due or found.waiting or found.telemetry or found.keys):
+    if not (found.due or found.waiting or found.telemetry or found.keys or found.jobs):
         console.print("Nothing has had its time.")
 
 

@@ -1,4 +1,4 @@
-"""Looks at what the house stands on besides its databases: secrets, blobs and the cache, for `emma doctor`."""
+"""Looks at what the house stands on besides its databases: secrets, blobs, the cache and jobs, for `emma doctor`."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ async def standing(found: Packs, chosen: Settings) -> list[Line]:
             lines.append(("secrets", "ok", await secrets.state(), ""))
             for port in PORTS:
                 lines.append(await _port(port, getattr(read, port), found))
+            lines.append(await _jobs(read.jobs_at, found))
     except OperatorError as error:
         lines.append(("secrets", "bad", str(error), "correct EMMA_SECRETS, or what names a secret"))
     return lines
@@ -47,3 +48,15 @@ async def _port(port: str, address: str, found: Packs) -> Line:
     except EmmaError as error:
         bad, do = PORTS[port]
         return port, bad, str(error), do
+
+
+async def _jobs(address: str, found: Packs) -> Line:
+    """How jobs stand; where nobody ever started one, nothing is needed for them."""
+    try:
+        jobs = found.backend("jobs", address)
+        try:
+            return "jobs", "ok", await jobs.state(), ""
+        finally:
+            await jobs.close()
+    except EmmaError as error:
+        return "jobs", "warn", str(error), "mend it, or set EMMA_JOBS; until then no job is started or done"

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
-from emma_core.cli.options import ListFormat, OneFormat
+from emma_core.cli import jobs
+from emma_core.cli.options import LaterOption, ListFormat, OneFormat
 
 if TYPE_CHECKING:
     from emma_core.house import Emma
@@ -118,6 +119,7 @@ def shown(id: TenantArgument, format: OneFormat = "text") -> None:
 def export(
     id: TenantArgument,
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="One that is not there yet.")],
+    later: LaterOption = False,
     format: OneFormat = "text",
 ) -> None:
     """Take all data of a tenant out into a folder: documents, trail, registry and content, each file with its hash.
@@ -128,6 +130,9 @@ def export(
 
         emma tenants export acme acme-2026-11-27
     """
+    if later:
+        jobs.later("export", {"folder": str(folder.absolute())}, id, format=format)
+        return
     from emma_core.cli.progress import Steps
 
     with Steps() as steps:

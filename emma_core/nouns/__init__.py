@@ -19,7 +19,7 @@ from emma_core.nouns.authored import (
     Source,
 )
 from emma_core.nouns.check import CheckEvent, Decision, Docket, Report, RuleCount
-from emma_core.nouns.job import INSTALLATION, Job, JobId, JobState
+from emma_core.nouns.job import INSTALLATION, Job, JobId, JobState, Schedule
 from emma_core.nouns.knowledge import EVERYONE, Chunk, Collection, Filter, Hit
 from emma_core.nouns.published import Label, LabelName, Published
 from emma_core.nouns.speech import Briefing, Ground, Message, Piece, Prompt, ToolCall
@@ -155,6 +155,7 @@ __all__ = [
     "RuleCount",
     "RuleSet",
     "RuleUse",
+    "Schedule",
     "Sealed",
     "Setting",
     "Severity",

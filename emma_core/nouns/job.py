@@ -49,3 +49,20 @@ class Job(Noun):
     def over(self) -> bool:
         """Whether nothing more will happen to it."""
         return self.state in ("done", "failed", "cancelled")
+
+
+class Schedule(Noun):
+    """A job that a tenant has done again and again, at times that a cron expression says."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=60)]
+    kind: Id
+    input: dict[str, JsonValue] = {}
+    """As a job's; `{at}` in a text stands for the moment it was due by that clock, such as `20261127T0600`."""
+    cron: str
+    """Minute, hour, day, month and weekday, such as `0 6 * * 1-5`."""
+    zone: str = "UTC"
+    """Whose clock it is read by, such as `America/Chicago`."""
+    by: Name
+    made_at: AwareDatetime
+    last: AwareDatetime | None = None
+    """The moment that it was last due and a job was started for."""

@@ -102,6 +102,9 @@ class Jobs(Protocol):
         ended had begun is taken up by another. Raises `StoreError` where it cannot go on safely.
         """
 
+    async def waiting(self) -> int:
+        """How many jobs of all wait or run."""
+
     async def state(self) -> str:
         """How they stand, in one sentence for whoever runs this. Raises `OperatorError` where they cannot be used."""
 

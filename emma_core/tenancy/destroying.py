@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from pydantic import AwareDatetime
 
@@ -96,6 +98,15 @@ async def destroy(holdings: Holdings, due: Due, *, by: str, at: datetime) -> Pro
 def is_whole(row: Erasure) -> bool:
     """Whether that line of the erasure ledger says that the whole tenant was destroyed."""
     return row.id.startswith(_WHOLE)
+
+
+def write_proof(proof: Proof, folder: Path | None) -> None:
+    """The proof is a file of that folder, where there is one, named after the tenant and the moment."""
+    if folder is None:
+        return
+    text = json.dumps({**proof.plain(), "sha256": proof.hash}, indent=2, sort_keys=True)
+    name = f"{proof.tenant}-{proof.destroyed_at:%Y%m%dT%H%M%SZ}.json"
+    (folder / name).write_text(f"{text}\n", encoding="utf-8")
 
 
 def _kept(proof: Proof) -> Erasure:

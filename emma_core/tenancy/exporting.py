@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import tempfile
 from collections.abc import AsyncIterator
@@ -35,7 +36,7 @@ async def export(
         raise OperatorError(f"{str(folder)!r} cannot be made: {error.strerror}; name another place") from error
     try:
         manifest = await _at_one_moment(holdings, tenant, part, at, trails, watch)
-        files.check(part, trails)
+        await asyncio.to_thread(files.check, part, trails)
         part.rename(folder)
     except OSError as error:
         raise OperatorError(
@@ -99,7 +100,7 @@ async def _trail(store: TenantStore, part: Path, trails: Trails, watch: Watch) -
         written = await trails.write(store, out)
     watch("lines", written, written)
     found = trails.read(part / files.TRAIL)
-    verified = trails.verify(found.lines(), tenant=store.tenant, head=found.head)
+    verified = await asyncio.to_thread(trails.verify, found.lines(), tenant=store.tenant, head=found.head)
     if not verified.ok:
         raise TrailError(
             f"The trail of tenant {store.tenant!r} does not hold: {verified.reason}; see it with: emma audit export"

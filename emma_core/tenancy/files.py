@@ -127,7 +127,7 @@ def check(folder: Path, trails: Trails) -> Manifest:
 
     Raises `CallerError` naming the first file or line that is not.
     """
-    manifest = _manifest(folder)
+    manifest = read_manifest(folder)
     if sorted(each.name for each in manifest.files) != sorted(LISTED):
         raise CallerError(f"{_at(folder, MANIFEST)} does not list {', '.join(LISTED)}; export the tenant again")
     for each in manifest.files:
@@ -183,7 +183,8 @@ def _check_trail(folder: Path, manifest: Manifest, trails: Trails) -> None:
         raise CallerError(f"{_at(folder, MANIFEST)}: its count of lines is not that of the trail; export again")
 
 
-def _manifest(folder: Path) -> Manifest:
+def read_manifest(folder: Path) -> Manifest:
+    """What an export says of itself; its files were not looked at. Raises `CallerError` where it is none."""
     path = folder / MANIFEST
     if not path.is_file():
         raise CallerError(f"{str(folder)!r} holds no {MANIFEST}, so it is no whole export of a tenant; name one")

@@ -120,6 +120,7 @@ async def test_no_tenant_sees_cancels_or_destroys_a_job_of_another(jobs: Jobs) -
         assert {job.tenant for job in found} == {name}
         assert {job.id for job in found} == ({"j", "only-of-a"} if name == "a" else {"j"})
     assert [(job.tenant, job.input) for job in await jobs.for_installation().list()] == [(INSTALLATION, {"of": "*"})]
+    assert await jobs.waiting() == 7
     assert await jobs.for_tenant("ab").job("only-of-a") is None
     with pytest.raises(NotFound):
         await jobs.for_tenant("ab").cancel("only-of-a")
@@ -241,7 +242,7 @@ async def test_a_step_that_was_done_is_not_done_again_by_the_next_worker_and_pro
     assert (after.state, after.done, after.of, after.attempts, after.outcome) == ("done", 3, 3, 2, {"steps": 3})
 
 
-async def test_a_cancelled_job_stops_within_a_second_and_leaves_nothing(jobs: Jobs) -> None:
+async def test_a_cancelled_job_stops_soon_and_leaves_nothing(jobs: Jobs) -> None:
     left: set[str] = set()
 
     async def work(run: JobRun) -> dict[str, JsonValue]:
@@ -272,7 +273,7 @@ async def test_a_cancelled_job_stops_within_a_second_and_leaves_nothing(jobs: Jo
             assert ended.state == {"work": "cancelled", "gently": "done"}[kind]
 
     assert left == set()
-    assert max(took.values()) < 1.0, took
+    assert max(took.values()) < PATIENCE / 3, took  # a second where nothing else runs: its proof measures that
 
 
 async def test_a_job_that_is_cancelled_before_anybody_took_it_up_never_begins(jobs: Jobs) -> None:
@@ -353,6 +354,6 @@ async def test_one_process_does_jobs_once_and_says_so(new_jobs: Callable[[], Job
     async with working(jobs, {}):
         with pytest.raises(OperatorError, match="another process"):
             await other.work({}, stop=asyncio.Event())
-        assert "opens" in await jobs.state()
+        assert "opens" in await jobs.state() and await jobs.waiting() == 0
     with contextlib.suppress(OperatorError):
         await other.close()

@@ -11,8 +11,12 @@ import sqlite3
 import sys
 
 import dbos  # noqa: F401
+import polars  # noqa: F401
 
+from emma_core import Emma, Settings, packs
 from emma_core.backends.dbos_jobs import open_jobs, worker  # noqa: F401
+from emma_core.backends.sql import registry  # noqa: F401
+from emma_core.cli.report_files import writer
 from emma_core.ports import JobKind, JobRun
 
 STEPS = 3
@@ -42,10 +46,18 @@ async def work(address: str, effects: str) -> None:
     await jobs.work({"steps": JobKind(steps)}, stop=asyncio.Event(), slots=4)
 
 
-for line in sys.stdin:
-    address, effects = line.split()
-    pid = os.fork()
-    if not pid:
-        asyncio.run(work(address, effects))
-        os._exit(0)
-    print(pid, flush=True)
+async def work_in_house(folder: str) -> None:
+    """The jobs there are, in a house that lies in that folder."""
+    async with Emma.open(Settings(store=f"sqlite:///{folder}/emma.db", model="offline:"), recover=False) as emma:
+        await emma.jobs.work(stop=asyncio.Event(), slots=4, tools={"report": writer})
+
+
+if __name__ == "__main__":
+    packs.find(None)
+    for line in sys.stdin:
+        kind, *where = line.split()
+        pid = os.fork()
+        if not pid:
+            asyncio.run(work(*where) if kind == "steps" else work_in_house(*where))
+            os._exit(0)
+        print(pid, flush=True)

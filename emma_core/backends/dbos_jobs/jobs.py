@@ -76,9 +76,13 @@ class DbosJobs:
         """How they stand. Raises `OperatorError` where they cannot be used."""
         if not await asyncio.to_thread(tables.there, self.place):
             return f"{self.place.shown} holds none yet"
-        active = {"status": ["ENQUEUED", "PENDING"], "load_input": False, "load_output": False}
-        found: list[Any] = await self.asked(lambda client: client.list_workflows(**active), [])
-        return f"{self.place.shown} opens; {len(found) or 'none'} waiting or running"
+        return f"{self.place.shown} opens; {await self.waiting() or 'none'} waiting or running"
+
+    async def waiting(self) -> int:
+        """How many jobs of all wait or run."""
+        active = {"status": ["DELAYED", "ENQUEUED", "PENDING"], "load_input": False, "load_output": False}
+        found: Sequence[Any] = await self.asked(lambda client: client.list_workflows(**active), [])
+        return len(found)
 
     async def upgrade(self, owner: str = "") -> list[str]:
         """The tables are of this release's form; what was done, a line each."""

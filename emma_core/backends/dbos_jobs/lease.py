@@ -76,10 +76,12 @@ class _ServerLease:
     def __init__(self, place: Place, worker: str) -> None:
         self.worker = worker
         self._shown = place.shown
+        self._connection: Any = None
         try:
-            self._connection: Any = psycopg().connect(**place.libpq, autocommit=True)
+            self._connection = psycopg().connect(**place.libpq, autocommit=True)
             self._ask("SELECT pg_advisory_lock(hashtextextended(%s, 0))", worker)
         except psycopg().Error as error:
+            self.give_back()
             raise self._lost(error) from error
 
     def check(self) -> None:
@@ -101,8 +103,9 @@ class _ServerLease:
 
     def give_back(self) -> None:
         """It is not held any more."""
-        with suppress(psycopg().Error):  # one that is lost is given back already
-            self._connection.close()
+        if self._connection is not None:
+            with suppress(psycopg().Error):  # one that is lost is given back already
+                self._connection.close()
 
     def _ask(self, query: str, worker: str) -> Any:
         return self._connection.execute(query, (f"emma job worker {worker}",)).fetchone()[0]

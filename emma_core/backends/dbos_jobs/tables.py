@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,6 +19,7 @@ NAME = "emma"
 """How DBOS knows the application, and its queue."""
 VERSION = "1"
 """The form of a job's input. DBOS would take a hash of our source, and leave jobs of an earlier release lying."""
+_LOG = logging.getLogger("emma")
 _AWAY = ("DBOS__CLOUD", "DBOS__CONDUCTOR_KEY", "DBOS__OTLP_TRACES_ENDPOINT", "DBOS__OTLP_LOGS_ENDPOINT")
 """Variables by which DBOS would tell somebody else of the jobs."""
 
@@ -31,8 +32,20 @@ def library() -> Any:
         import dbos
     except ImportError as error:
         raise MissingExtra("Durable jobs", "durable") from error
-    logging.getLogger("dbos").setLevel(logging.ERROR)
+    logger = logging.getLogger("dbos")
+    logger.setLevel(logging.ERROR)
+    if not any(isinstance(each, _Told) for each in logger.handlers):
+        logger.handlers = [_Told()]  # where there is one, DBOS adds none that writes to the console
     return dbos
+
+
+class _Told(logging.Handler):
+    """What DBOS complains of is told as Emma's own, without what an error says: it may quote what a job read."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """It is logged."""
+        kind = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else ""
+        _LOG.error("jobs: DBOS says: %s%s", record.getMessage(), f" ({kind})" if kind else "")
 
 
 def there(place: Place) -> bool:
@@ -100,31 +113,31 @@ class Opened:
     def __init__(self, place: Place) -> None:
         """Raises `StoreError` where they cannot be used."""
         dbos = library()
-        self._engine = engine(place)
+        self._database = Database(place)
         try:
             with explained(place):
                 self.client: Any = dbos.DBOSClient(
-                    **self._engine,
+                    **self._database.told,
                     dbos_system_schema=SCHEMA,
                     serializer=serializer(),
                     application_name=NAME,
                     retry_connection_errors=False,
                 )
         except BaseException:
-            dispose(self._engine)
+            self._database.close()
             raise
 
     def close(self) -> None:
         """Nothing is held."""
         self.client.destroy()
-        dispose(self._engine)
+        self._database.close()
 
 
-def configured(executor: str, engine: Mapping[str, Any]) -> dict[str, Any]:
+def configured(executor: str, database: Database) -> dict[str, Any]:
     """What a worker's DBOS is told."""
     said = {"name": NAME, "application_version": VERSION, "executor_id": executor, "dbos_system_schema": SCHEMA}
     quiet = {"run_migrations": False, "enable_otlp": False, "log_level": "ERROR"}
-    return {**said, **quiet, "serializer": serializer(), **engine}
+    return {**said, **quiet, "serializer": serializer(), **database.told}
 
 
 def serializer() -> Any:
@@ -134,21 +147,32 @@ def serializer() -> Any:
     return DBOSPortableJSONSerializer()
 
 
-def engine(place: Place) -> Mapping[str, Any]:
-    """What DBOS is told of where its tables are: a file by its address, a server by an engine of ours."""
-    if place.path is not None:
-        return {"system_database_url": f"sqlite:///{place.path}"}
-    psycopg()
-    from sqlalchemy import create_engine
+class Database:
+    """How DBOS reaches its tables: a file by its address, a server by an engine of ours."""
 
-    made = create_engine("postgresql+psycopg://", connect_args=dict(place.libpq), pool_pre_ping=True)
-    return {"system_database_engine": made}
+    def __init__(self, place: Place) -> None:
+        self.told: dict[str, Any] = {"system_database_url": f"sqlite:///{place.path}"}
+        """What DBOS is told of it."""
+        self._engine: Any = None
+        self._closed = False
+        if place.path is not None:
+            return
+        psycopg()
+        from sqlalchemy import create_engine, event
 
+        self._engine = create_engine("postgresql+psycopg://", connect_args=dict(place.libpq), pool_pre_ping=True)
+        event.listen(self._engine, "checkin", self._given_back)
+        self.told = {"system_database_engine": self._engine}
 
-def dispose(engine: Mapping[str, Any]) -> None:
-    """The engine holds no connection; DBOS closes none that it was given."""
-    if made := engine.get("system_database_engine"):
-        made.dispose()
+    def close(self) -> None:
+        """No connection is held, nor will one be; DBOS closes none of an engine that it was given."""
+        self._closed = True
+        if self._engine is not None:
+            self._engine.dispose()
+
+    def _given_back(self, connection: Any, record: Any) -> None:
+        if self._closed and connection is not None:  # by a thread of DBOS, after all others were closed
+            connection.close()
 
 
 @contextmanager

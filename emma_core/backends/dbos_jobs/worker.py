@@ -41,7 +41,7 @@ class Worker:
         self._ended = threading.Event()
         self._failure: EmmaError | None = None
         self._lease: Lease
-        self._engine: Mapping[str, Any]
+        self._database: tables.Database
         self._loop: asyncio.AbstractEventLoop
         self._dbos: Any
         self._client: Any
@@ -66,8 +66,8 @@ class Worker:
             opened = await asyncio.to_thread(tables.Opened, self._place)
             stack.callback(opened.close)
             self._client = opened.client
-            self._engine = tables.engine(self._place)
-            stack.callback(tables.dispose, self._engine)
+            self._database = tables.Database(self._place)
+            stack.callback(self._database.close)
             self._lease = await asyncio.to_thread(lease.take, self._place)
             stack.callback(self._lease.give_back)
             await self._works(stop, ready)
@@ -101,7 +101,7 @@ class Worker:
             on_conflict="always_update",
         )
         self._dbos.workflow(name=WORKFLOW, max_recovery_attempts=MOST_ATTEMPTS)(self._workflow())
-        self._dbos(config=tables.configured(self._lease.worker, self._engine))
+        self._dbos(config=tables.configured(self._lease.worker, self._database))
         self._dbos.launch()
 
     def _workflow(self) -> Callable[[str, dict[str, Any], str], Any]:
