@@ -9,9 +9,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from emma_core.errors import CallerError
 from emma_core.nouns import BlobKind, TenantId
+from emma_core.nouns.knowledge import CollectionName
 
 KINDS: tuple[BlobKind, ...] = get_args(BlobKind)
 _TENANT_ID: TypeAdapter[str] = TypeAdapter(TenantId)
+_COLLECTION: TypeAdapter[str] = TypeAdapter(CollectionName)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -22,6 +24,17 @@ def tenant(id: str) -> str:
     except ValidationError as error:
         raise CallerError(
             f"No tenant can be called {id!r}; use up to 63 of a-z, 0-9, '-' and '_', a letter or digit first"
+        ) from error
+
+
+def collection(name: str) -> str:
+    """The collection's name. Raises `CallerError` for what can be none."""
+    try:
+        return _COLLECTION.validate_python(name, strict=True)
+    except ValidationError as error:
+        raise CallerError(
+            f"No collection can be called {name!r:.130}; use up to 120 of a-z, 0-9, '_', '.' and '-', a letter or digit"
+            " first"
         ) from error
 
 

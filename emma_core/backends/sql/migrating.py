@@ -22,7 +22,7 @@ from emma_core.errors import CallerError, StoreError
 
 _MIGRATIONS = str(Path(__file__).parent / "migrations")
 _BOTH = ("installation", "tenant")
-_ALEMBIC = threading.Lock()
+ALEMBIC = threading.Lock()
 """Alembic keeps what a migration is about in its modules, so a process does one at a time."""
 
 
@@ -47,7 +47,7 @@ def _changed(place: Place, owner: Place | None, to: str | None, tenant: str | No
         if place.path is not None:
             with _file(place.path) as connection:
                 return [_file_changed(connection, place.path, to)]
-        with _server(place, owner) as connection:
+        with server(place, owner) as connection:
             return _server_changed(connection, place, to, tenant)
     except Exception as error:
         raise explaining.explained(error, place if place.path or owner is None else owner) from error
@@ -73,7 +73,7 @@ def _file_changed(connection: Connection, path: Path, to: str | None) -> str:
     config = _config(connection, _BOTH, None)
     version = int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
     if version and _revision(connection, None) is None:  # a file of before there were migrations
-        with _ALEMBIC:
+        with ALEMBIC:
             command.stamp(config, f"{version:04}")
     was, now = _moved(connection, config, None, to)
     connection.exec_driver_sql(f"PRAGMA application_id = {embedded.APPLICATION_ID}")
@@ -82,7 +82,7 @@ def _file_changed(connection: Connection, path: Path, to: str | None) -> str:
 
 
 @contextmanager
-def _server(place: Place, owner: Place | None) -> Iterator[Connection]:
+def server(place: Place, owner: Place | None) -> Iterator[Connection]:
     """A transaction of the owner's, one at a time on a database."""
     psycopg()
     if owner is None:
@@ -137,7 +137,7 @@ def _schema_changed(connection: Connection, place: Place, name: str, parts: tupl
 
 def _moved(connection: Connection, config: Config, name: str | None, to: str | None) -> tuple[str | None, str]:
     """From which revision to which. Raises `StoreError` where this release does not know it."""
-    with _ALEMBIC:
+    with ALEMBIC:
         return _moved_alone(connection, config, name, to)
 
 

@@ -140,12 +140,12 @@ def lie(apart: bool, address: str, *, per_tenant: bool) -> None:
         raise StoreError(f"Database {address!r} keeps {has}; {say} ?schemas=per_tenant, or name another database")
 
 
-def grants(schema: str, tables: list[str], role: str) -> list[str]:
+def grants(schema: str, tables: list[str], role: str, *, versions: str = "alembic_version") -> list[str]:
     """The statements after which the role may use the tables, and change none of their form."""
     listed = ", ".join(f'"{schema}"."{table}"' for table in tables)
     quoted = '"' + role.replace('"', '""') + '"'
     return [
         f'GRANT USAGE ON SCHEMA "{schema}" TO {quoted}',
         f"GRANT SELECT, INSERT, UPDATE, DELETE ON {listed} TO {quoted}",
-        f'GRANT SELECT ON "{schema}".alembic_version TO {quoted}',
+        f'GRANT SELECT ON "{schema}"."{versions}" TO {quoted}',
     ]
