@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
-from contextlib import AbstractContextManager, aclosing
+from contextlib import AbstractContextManager, AsyncExitStack, aclosing
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -99,10 +100,25 @@ async def _checked(house: House, run: JobRun, said: CheckInput, written: Any) ->
             raise _Stopped
         return False
 
+    try:
+        return await _to_the_end(house, run, order, stop, written)
+    except _Stopped:
+        raise asyncio.CancelledError from None
+
+
+async def _to_the_end(house: House, run: JobRun, order: checks.Order, stop: Callable[[], bool], written: Any) -> Report:
+    """The report, sealed. From the first row on nothing breaks it off but `stop`, so that what it suggests to lift
+    and its line are there together, or neither."""
     store = house.store.for_tenant(run.job.tenant)
     caller = Caller(tenant=run.job.tenant, user=run.job.by)
-    async with aclosing(checks.stream(house.packs, store, caller, order, clock=house.clock, stop=stop)) as events:
+    begun = False
+    stream = checks.stream(house.packs, store, caller, order, clock=house.clock, stop=stop)
+    async with AsyncExitStack() as stack:
+        events = await stack.enter_async_context(aclosing(stream))
         async for event in events:
+            if not begun:
+                begun = True
+                stack.enter_context(run.unbroken())
             run.progress(event.records, event.of)
             if written is not None:
                 written.add(event.findings)

@@ -6,6 +6,7 @@ import asyncio
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,9 @@ from services import Addresses, PostgresServer
 
 from emma_core import MissingExtra, OperatorError, StoreError
 from emma_core.backends.dbos_jobs import open_jobs
+from emma_core.backends.dbos_jobs.running import without_strangers
 from emma_core.errors import CallerError
+from emma_core.nouns import Job
 from emma_core.ports import JobKind, JobRun
 from emma_core.testing.jobs_contract import *  # noqa: F403
 from emma_core.testing.jobs_contract import echoes, over, running, working
@@ -131,3 +134,26 @@ async def test_tables_that_only_the_owner_makes_are_asked_for_with_the_command(d
 
     assert "emma_jobs" in said[0]
     assert started.state == "waiting"
+
+
+QUOTES = """O'Hara "the" Maria"""
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("the pack's 'rows.csv': line 3: 'Maria' is no number", "the pack's 'rows.csv': line 3: '…' is no number"),
+        ('name "O\'Hara" is no number', "name '…' is no number"),
+        (f"name {QUOTES!r} is no number", "name '…' is no number"),
+        ("cut off: 'Maria Schm", "cut off: '…'"),
+        ("cut off: 'Maria Schm; did you mean 'rows.csv'?", "cut off: '…'?"),
+        ("job 'j-1' of 'acme' by 'ana'", "job 'j-1' of 'acme' by 'ana'"),
+    ],
+)
+def test_an_error_keeps_no_quoted_word_but_those_that_its_job_was_told(said: str, kept: str) -> None:
+    made = datetime.now(UTC)
+    job = Job(
+        id="j-1", tenant="acme", kind="check", input={"file": "rows.csv"}, by="ana", state="running", made_at=made
+    )
+
+    assert without_strangers(said, job) == kept

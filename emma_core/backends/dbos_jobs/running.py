@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import re
 import traceback
@@ -19,7 +20,8 @@ from emma_core.ports import JobKind
 
 J = TypeVar("J", bound=JsonValue)
 _LOG = logging.getLogger("emma")
-_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+_QUOTED = re.compile(r"""(?<!\w)(['"])(?:\\.|[^\\])*?(?:\1(?!\w)|$)""", re.DOTALL)
+"""As `repr` writes them; an apostrophe within a word opens none, and one that was cut off goes on to the end."""
 
 
 class Run:
@@ -129,15 +131,14 @@ def without_strangers(text: str, job: Job) -> str:
     known = f"{canonical.text(job.input)} {job.id} {job.kind} {job.tenant} {job.by}"
 
     def kept(quoted: re.Match[str]) -> str:
-        said = quoted[0][1:-1]
-        return quoted[0] if said in known else "'…'"
+        said = quoted[0]
+        whole = len(said) > 1 and said[0] == said[-1]
+        return said if whole and said[1:-1] in known else "'…'"
 
     return _QUOTED.sub(kept, text)
 
 
 def _kept(outcome: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
     """The outcome as plain JSON. Raises `ValueError` where it is none."""
-    import json
-
     told: dict[str, JsonValue] = json.loads(canonical.text(dict(outcome)))
     return told

@@ -185,7 +185,9 @@ def explained(place: Place) -> Iterator[None]:
     except Exception as error:
         said = explaining.explained(error, place)
         if said is error and type(error).__module__.partition(".")[0] == "dbos":
-            said = StoreError(f"Jobs at {place.shown!r}: DBOS says: {' '.join(str(error).split())[:300]}")
+            words = " ".join(str(error).split())[:300]
+            do = "; run: emma db upgrade" if type(error).__name__ == "DBOSInitializationError" else ""
+            said = StoreError(f"Jobs at {place.shown!r}: DBOS says: {words}{do}")
         if said is error:
             raise
         raise said from error
