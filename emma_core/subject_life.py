@@ -9,7 +9,7 @@ from emma_core.audit.recording import OPEN
 from emma_core.errors import CallerError, NotFound, StoreError
 from emma_core.nouns import Document
 from emma_core.runtime import House
-from emma_core.subjects import Entry, Forgotten, Places, Replayed, SubjectTenantStore, Watch
+from emma_core.subjects import Encrypted, Entry, Forgotten, Held, Places, Replayed, SubjectTenantStore, Watch
 
 
 class SubjectLife:
@@ -40,6 +40,21 @@ class SubjectLife:
         return await subjects.erase(
             self._places, tenant, subject, by=by, reason=reason, trails=self._trails, watch=watch
         )
+
+    async def gather(self, tenant: str, subject: str, *, watch: Watch = lambda what, done, of: None) -> Held:
+        """All that is held of that person of that tenant, opened. Raises `NotFound` where nothing is."""
+        await self._known(tenant, subject)
+        store = self._house.store.for_tenant(tenant)
+        held = await subjects.gather(store, subject, at=self._house.clock(), watch=watch)
+        if not held.events and not held.documents:
+            raise NotFound(f"Tenant {tenant!r}: nothing is held of such a person")
+        return held
+
+    async def encrypt(self, *, watch: Watch = lambda what, done, of: None) -> list[Encrypted]:
+        """What was written before persons had keys is closed in every tenant, and every key is under the first master
+        key; what was done."""
+        tenants = await self._house.registry.tenants()
+        return [await subjects.encrypt(self._house.store.for_tenant(each.id), watch=watch) for each in tenants]
 
     async def ledger(self) -> list[Entry]:
         """Everybody who was forgotten, by a hash: read it before a store is replaced, and hand it to

@@ -45,7 +45,7 @@ def document(row: Sequence[Any]) -> Document:
             raise ValueError("a body is a JSON object")
     except ValueError as error:
         raise StoreError(f"Document {id!r} of kind {kind!r} is damaged; restore it from a backup") from error
-    return _built(
+    return built(
         Document,
         {
             "kind": kind,
@@ -62,14 +62,14 @@ def document(row: Sequence[Any]) -> Document:
 def line(row: Sequence[Any]) -> TrailLine:
     """The line as it lies there: not validated, for a line that was tampered with must reach the verifier."""
     seq, kind, at, turn, conversation, text, hash, subject, salt, kept = row
-    payload = None if kept is None else _built(Payload, {"subject": subject, "salt": salt, "body": kept})
+    payload = None if kept is None else built(Payload, {"subject": subject, "salt": salt, "body": kept})
     fields = {"seq": seq, "kind": kind, "at": at, "turn": turn, "conversation": conversation}
-    return _built(TrailLine, {**fields, "line": text, "hash": hash, "payload": payload})
+    return built(TrailLine, {**fields, "line": text, "hash": hash, "payload": payload})
 
 
-def _built(noun: type[N], fields: dict[str, Any]) -> N:
-    """The noun with these fields, all of them, unasked: a row's columns are of their types, and `model_construct`
-    takes longer than the read of the row."""
+def built(noun: type[N], fields: dict[str, Any]) -> N:
+    """The noun with these fields, all of them, unasked: what was read is of its types, and `model_construct` takes
+    longer than the read of a row."""
     made = noun.__new__(noun)
     _set(made, "__dict__", fields)
     _set(made, "__pydantic_fields_set__", set(fields))

@@ -9,11 +9,13 @@ import typer
 
 from emma_core.cli.options import OneFormat
 from emma_core.cli.retain import retain
+from emma_core.cli.subjects import encrypt
 from emma_core.errors import MissingExtra
 
 app = typer.Typer(
     help="Bring databases to the form of a release, and destroy what has had its time.", no_args_is_help=True
 )
+app.command()(encrypt)
 app.command()(retain)
 
 Revision = Annotated[str, typer.Argument(metavar="REVISION", help="The revision to go back to, such as 0001.")]

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
-from emma_core.cli import jobs
+from emma_core.cli import jobs, subjects
 from emma_core.cli.options import LaterOption, ListFormat, OneFormat
+from emma_core.errors import CallerError
 
 if TYPE_CHECKING:
     from emma_core.house import Emma
@@ -20,6 +21,7 @@ T = TypeVar("T")
 TenantArgument = Annotated[str, typer.Argument(metavar="ID", help="Which tenant.")]
 
 app = typer.Typer(help="Create, suspend, take out, bring in and offboard tenants.", no_args_is_help=True)
+app.command()(subjects.erase)
 
 
 @app.command("list")
@@ -32,7 +34,7 @@ def listed(format: ListFormat = "text") -> None:
     """
     from emma_core.cli import show
 
-    found = _done(lambda emma: emma.tenants(), reading=True)
+    found = done(lambda emma: emma.tenants(), reading=True)
     if not show.listed((each.plain() for each in found), format):
         rows = [(each.id, each.title, each.state, each.region, each.created_at[:10]) for each in found]
         show.screen().print(show.table("Id", "Title", "State", "Region", "Since", rows=rows))
@@ -56,7 +58,7 @@ def create(
 
         emma tenants create acme --title "Acme Bank" --region westeurope
     """
-    made = _done(lambda emma: emma.tenancy.create(id, title, region=region, data_class=data_class, plan=plan))
+    made = done(lambda emma: emma.tenancy.create(id, title, region=region, data_class=data_class, plan=plan))
     _say(made, format, f"Tenant {made.id} is there; name it with --tenant {made.id}, or EMMA_TENANT.")
 
 
@@ -68,7 +70,7 @@ def suspend(id: TenantArgument, format: OneFormat = "text") -> None:
 
         emma tenants suspend acme
     """
-    moved = _done(lambda emma: emma.tenancy.suspend(id), reading=True)
+    moved = done(lambda emma: emma.tenancy.suspend(id), reading=True)
     _say(moved, format, f"Tenant {moved.id} is suspended; `emma tenants resume {moved.id}` goes on.")
 
 
@@ -80,7 +82,7 @@ def resume(id: TenantArgument, format: OneFormat = "text") -> None:
 
         emma tenants resume acme
     """
-    moved = _done(lambda emma: emma.tenancy.resume(id), reading=True)
+    moved = done(lambda emma: emma.tenancy.resume(id), reading=True)
     _say(moved, format, f"Tenant {moved.id} is active.")
 
 
@@ -94,7 +96,7 @@ def shown(id: TenantArgument, format: OneFormat = "text") -> None:
     """
     from emma_core.cli import show
 
-    found = _done(lambda emma: emma.tenancy.show(id), reading=True)
+    found = done(lambda emma: emma.tenancy.show(id), reading=True)
     if format == "json":
         show.data(found.plain())
         return
@@ -120,24 +122,33 @@ def export(
     id: TenantArgument,
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="One that is not there yet.")],
     later: LaterOption = False,
+    subject: Annotated[str | None, typer.Option("--subject", metavar="ID", help=subjects.SUBJECT)] = None,
     format: OneFormat = "text",
 ) -> None:
     """Take all data of a tenant out into a folder: documents, trail, registry and content, each file with its hash.
 
     It holds what people said: keep it as you keep that. Note the manifest's hash elsewhere, and a change will show.
+    With --subject: all that is held of one person, as a page to read and as JSON.
 
-    Example:
+    Examples:
 
         emma tenants export acme acme-2026-11-27
+
+        emma tenants export acme borrower-7 --subject borrower-7
     """
+    from emma_core.cli.progress import Steps
+
+    if later and subject is not None:
+        raise CallerError("--later: what is held of one person is taken out at once; leave it out")
     if later:
         jobs.later("export", {"folder": str(folder.absolute())}, id, format=format)
         return
-    from emma_core.cli.progress import Steps
-
+    if subject is not None:
+        subjects.take_out(id, subject, folder, format)
+        return
     with Steps() as steps:
-        done = _done(lambda emma: emma.tenancy.export(id, folder, watch=steps.show), reading=True)
-    _tell(done, format, f"Tenant {id} stands in {folder}")
+        manifest = done(lambda emma: emma.tenancy.export(id, folder, watch=steps.show), reading=True)
+    _tell(manifest, format, f"Tenant {id} stands in {folder}")
 
 
 @app.command("import")
@@ -156,8 +167,8 @@ def imported(
     from emma_core.cli.progress import Steps
 
     with Steps() as steps:
-        done = _done(lambda emma: emma.tenancy.arrive(folder, watch=steps.show))
-    _tell(done, format, f"Tenant {done.tenant.id} is here as it was there")
+        manifest = done(lambda emma: emma.tenancy.arrive(folder, watch=steps.show))
+    _tell(manifest, format, f"Tenant {manifest.tenant.id} is here as it was there")
 
 
 @app.command()
@@ -172,7 +183,7 @@ def offboard(id: TenantArgument, format: OneFormat = "text") -> None:
     """
     from emma_core.cli import show
 
-    due = _done(lambda emma: emma.tenancy.offboard(id), reading=True)
+    due = done(lambda emma: emma.tenancy.offboard(id), reading=True)
     if format == "json":
         show.data(due.plain())
         return
@@ -181,7 +192,7 @@ def offboard(id: TenantArgument, format: OneFormat = "text") -> None:
     console.print(show.field("Holds", *counted(due.holds)))
 
 
-def _done(work: Callable[[Emma], Awaitable[T]], *, reading: bool = False) -> T:
+def done(work: Callable[[Emma], Awaitable[T]], *, reading: bool = False) -> T:
     """What came of it; with `reading` on a store that is there already."""
     from emma_core.cli.opening import finish, there
     from emma_core.house import Emma

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from emma_core import canonical
+from emma_core.backends.admission import built
 from emma_core.errors import CallerError, StoreError
 from emma_core.nouns import Document, Payload, TrailLine
 from emma_core.ports import CLOSED
@@ -21,7 +22,7 @@ _BODY = "closed"
 def close_payload(payload: Payload, key: Key, seq: int, tenant: str) -> Payload:
     """The payload as it may lie beside the line of that number."""
     text = bytes.fromhex(payload.salt) + payload.body.encode()
-    return Payload.model_construct(subject=key.id, salt=NO_SALT, body=key.cipher.close(text, _beside(tenant, seq)))
+    return built(Payload, {"subject": key.id, "salt": NO_SALT, "body": key.cipher.close(text, _beside(tenant, seq))})
 
 
 def opened_line(line: TrailLine, keys: Mapping[str, Key], tenant: str) -> TrailLine:
@@ -34,19 +35,19 @@ def opened_line(line: TrailLine, keys: Mapping[str, Key], tenant: str) -> TrailL
         return line
     key = keys.get(payload.subject)
     if key is None:
-        return line.model_copy(update={"payload": None})
+        return built(TrailLine, {**line.__dict__, "payload": None})
     try:
         text = key.cipher.open(payload.body, _beside(tenant, line.seq))
-        plain = Payload.model_construct(subject=key.subject, salt=text[:32].hex(), body=text[32:].decode())
+        said = {"subject": key.subject, "salt": text[:32].hex(), "body": text[32:].decode()}
     except (Changed, UnicodeDecodeError):
         return line
-    return line.model_copy(update={"payload": plain})
+    return built(TrailLine, {**line.__dict__, "payload": built(Payload, said)})
 
 
 def is_closed(document: Document) -> bool:
     """Whether it is in an envelope."""
     said = document.body.get(_BODY)
-    return bool(document.subject) and len(document.body) == 1 and isinstance(said, str) and said.startswith(CLOSED)
+    return isinstance(said, str) and said.startswith(CLOSED) and len(document.body) == 1 and document.subject != ""
 
 
 def close(document: Document, key: Key, tenant: str) -> Document:
@@ -61,20 +62,15 @@ def close(document: Document, key: Key, tenant: str) -> Document:
     return document.model_copy(update={"subject": key.id, "body": body})
 
 
-def opened(document: Document, keys: Mapping[str, Key], tenant: str) -> Document | None:
-    """The document as it was put; None where its key is not there. Raises `StoreError` where it was changed."""
-    if not is_closed(document):
-        return document
-    key = keys.get(document.subject)
-    if key is None:
-        return None
+def opened(document: Document, key: Key, tenant: str) -> Document:
+    """The document as it was put. Raises `StoreError` where it was changed."""
     try:
         body = json.loads(key.cipher.open(str(document.body[_BODY]), _place(document, tenant)))
     except (Changed, ValueError) as error:
         raise StoreError(
             f"Document {document.id!r} of kind {document.kind!r} is damaged; restore it from a backup"
         ) from error
-    return document.model_copy(update={"subject": key.subject, "body": body})
+    return built(Document, {**document.__dict__, "subject": key.subject, "body": body})
 
 
 def _beside(tenant: str, seq: int) -> str:
@@ -82,4 +78,4 @@ def _beside(tenant: str, seq: int) -> str:
 
 
 def _place(document: Document, tenant: str) -> str:
-    return f"{tenant} document {json.dumps([document.kind, document.id])}"
+    return f"{tenant} document {len(document.kind)} {document.kind} {document.id}"

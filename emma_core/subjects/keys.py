@@ -45,11 +45,6 @@ class Key:
     """Since when something is held under it (UTC): what an erasure of a later moment takes."""
     since: float = field(default_factory=time.monotonic)
 
-    @property
-    def fresh(self) -> bool:
-        """Whether it may be taken to be there still."""
-        return time.monotonic() < self.since + FRESH
-
 
 class Keys:
     """The keys of one tenant, as far as this process has met them."""
@@ -67,8 +62,8 @@ class Keys:
 
     async def find(self, subject: str) -> Key | None:
         """A key of that person under which may be written, or None."""
-        known = self._by_id.get(self._by_subject.get(subject, ""))
-        if known is not None and known.fresh:
+        known = self.known(self._by_subject.get(subject, ""))
+        if known is not None:
             return known
         for document in await self.documents(await self.name(subject), OPEN):
             return self.keep(self.read(document))
@@ -79,13 +74,17 @@ class Keys:
         at = self._clock().astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
         return Key(f"{await self.name(subject)}.{secrets.token_hex(8)}", subject, Cipher(os.urandom(32)), at)
 
+    def known(self, id: str) -> Key | None:
+        """The key of that id where this process read it not long ago."""
+        known = self._by_id.get(id)
+        return known if known is not None and known.since > time.monotonic() - FRESH else None
+
     async def several(self, ids: Iterable[str]) -> dict[str, Key]:
         """Those that are there of these keys, by id; also those that are being destroyed."""
         found: dict[str, Key] = {}
         missing: list[str] = []
-        for id in dict.fromkeys(ids):
-            known = self._by_id.get(id)
-            if known is not None and known.fresh:
+        for id in set(ids):
+            if (known := self.known(id)) is not None:
                 found[id] = known
             else:
                 missing.append(id)
@@ -119,6 +118,14 @@ class Keys:
         wrapped = self._masters.wrap(key.cipher.key, place)
         whose = key.cipher.close(key.subject.encode("utf-8", "surrogatepass"), place)
         return Document(kind=kind, id=key.id, body={**wrapped, "subject": whose, "at": key.at})
+
+    def rewrapped(self, document: Document) -> Document | None:
+        """The document with its key under the first master key; None where it is. Raises `StoreError`."""
+        if str(document.body.get("by", "")) == self._masters.first:
+            return None
+        key = self.index_of(document) if document.kind == INDEX else self.read(document).cipher.key
+        wrapped = self._masters.wrap(key, self._place(document.id))
+        return document.model_copy(update={"body": {**document.body, **wrapped}})
 
     def keep(self, key: Key) -> Key:
         """The key, held by this process for a while."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import binascii
 import hashlib
 import hmac
 import os
@@ -25,10 +26,13 @@ class Cipher:
     """Closes and opens under one key."""
 
     def __init__(self, key: bytes) -> None:
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # a command that reads no words need not wait
+        # a command that reads no words need not wait for them
+        from cryptography.exceptions import InvalidTag
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
         self.key = key
         self._aes = AESGCM(key)
+        self._refused = (InvalidTag, ValueError)
 
     def close(self, text: bytes, place: str) -> str:
         """The text as only this key opens it, and only for this place."""
@@ -37,12 +41,10 @@ class Cipher:
 
     def open(self, closed: str, place: str) -> bytes:
         """The text that was closed. Raises `Changed` where it is another, or was closed for another place."""
-        from cryptography.exceptions import InvalidTag
-
         try:
-            raw = base64.b64decode(closed.removeprefix(CLOSED), validate=True)
+            raw = binascii.a2b_base64(closed[len(CLOSED) :], strict_mode=True)
             return self._aes.decrypt(raw[:_NONCE], raw[_NONCE:], _encoded(place))
-        except (InvalidTag, ValueError) as error:
+        except self._refused as error:
             raise Changed from error
 
 

@@ -89,7 +89,13 @@ class SubjectTenantStore:
     async def get(self, kind: str, id: str) -> Document | None:
         """The document; None where there is none, it has expired, or its person was forgotten."""
         found = await self.inner.get(kind, id)
-        return None if found is None else next(iter(await self._opened([found])), None)
+        if found is None or not envelopes.is_closed(found):
+            return found
+        key = self.keys.known(found.subject) or (await self.keys.several([found.subject])).get(found.subject)
+        if key is None:
+            return None
+        self._tie([key])
+        return envelopes.opened(found, key, self.tenant)
 
     async def put(self, document: Document, *, if_match: str | None = None) -> Document:
         """The document as now stored. Raises `Conflict` where `if_match` does not hold, `StoreError` where its person
@@ -200,9 +206,11 @@ class SubjectTenantStore:
         closed = await self._closed_payloads({line.seq: line.payload for line in lines}, since)
         return await self.inner.import_lines([line.model_copy(update={"payload": closed[line.seq]}) for line in lines])
 
-    async def replace_payloads(self, payloads: Mapping[int, Payload | None]) -> None:
-        """Beside each of these lines lies this payload, or none any more."""
-        await self.inner.replace_payloads(await self._closed_payloads(payloads))
+    async def replace_payloads(
+        self, payloads: Mapping[int, Payload | None], *, since: Mapping[str, str] | None = None
+    ) -> None:
+        """Beside each of these lines lies this payload, or none any more. `since`: by person, of when the oldest is."""
+        await self.inner.replace_payloads(await self._closed_payloads(payloads, since or {}))
 
     async def census(self) -> Mapping[str, int]:
         """How much is held of this tenant; `keys`: of persons, and the one that names them."""
@@ -227,8 +235,9 @@ class SubjectTenantStore:
 
     def _tie(self, keys: Iterable[Key]) -> None:
         for key in keys:
-            self._tied.pop(key.subject, None)
-            self._tied[key.subject] = key.id
+            if self._tied.get(key.subject) != key.id:
+                self._tied.pop(key.subject, None)
+                self._tied[key.subject] = key.id
         while len(self._tied) > _TIES:
             del self._tied[next(iter(self._tied))]
 
@@ -245,9 +254,8 @@ class SubjectTenantStore:
             payload = line.payload
             if payload is None or not payload.subject:
                 return line  # without one the store refuses it
-            return line.model_copy(
-                update={"payload": envelopes.close_payload(payload, keys[payload.subject][0], line.seq, self.tenant)}
-            )
+            closed = envelopes.close_payload(payload, keys[payload.subject][0], line.seq, self.tenant)
+            return line.model_copy(update={"payload": closed})
 
         return closing
 
@@ -255,10 +263,13 @@ class SubjectTenantStore:
         return envelopes.close(document, keys[document.subject][0], self.tenant) if document.subject else document
 
     async def _opened(self, found: Sequence[Document]) -> list[Document]:
-        keys = await self.keys.several(each.subject for each in found if envelopes.is_closed(each))
+        keys = await self.keys.several([each.subject for each in found if envelopes.is_closed(each)])
         self._tie(keys.values())
-        opened = (envelopes.opened(each, keys, self.tenant) for each in found)
-        return [each for each in opened if each is not None]
+        return [
+            envelopes.opened(each, keys[each.subject], self.tenant) if envelopes.is_closed(each) else each
+            for each in found
+            if not envelopes.is_closed(each) or each.subject in keys
+        ]
 
     async def _closed_payloads(
         self, payloads: Mapping[int, Payload | None], since: Mapping[str, str] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -55,3 +56,17 @@ def holding(folder: Path, *canaries: str) -> list[str]:
         for path in folder.rglob("*")
         if path.is_file() and any(form in path.read_bytes() for form in forms)
     )
+
+
+async def uncovered(emma: Emma, tenant: str = "default") -> list[int]:
+    """The numbers of lines whose payload cannot be read and that no `erased` line names."""
+    trail = await emma.tenant(tenant).trail()
+    lines = await trail.lines(limit=100_000)
+    named = {
+        seq
+        for line in lines
+        if line.kind == "erased"
+        for first, last in json.loads(line.line)["outcome"]["lines"]
+        for seq in range(first, last + 1)
+    }
+    return [line.seq for line in lines if line.payload is None and line.seq not in named]
