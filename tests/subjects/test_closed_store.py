@@ -13,7 +13,6 @@ from emma_core.subjects import SubjectStore, masters
 from emma_core.testing.store_contract import *  # noqa: F403
 
 
-@pytest.fixture(params=["", "00" * 32], ids=["keys as they are", "keys wrapped"])
-def new_store(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[[], Store]:
-    wrapped = masters(request.param)
-    return lambda: SubjectStore(sqlite.open_store(f"sqlite:///{tmp_path}/emma.db"), wrapped)
+@pytest.fixture
+def new_store(tmp_path: Path) -> Callable[[], Store]:
+    return lambda: SubjectStore(sqlite.open_store(f"sqlite:///{tmp_path}/emma.db"), masters("00" * 32))
