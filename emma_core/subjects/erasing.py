@@ -220,7 +220,7 @@ async def _proved(proof: Forgotten, after: Found, handle: SubjectTenantStore, tr
     if any(after.counts.values()):
         raise StoreError(f"Tenant {handle.tenant!r}: something of that person is left: {after.counts}; erase again")
     verified = await trails.verify(handle)
-    if verified.head is None and await handle.head() is not None:
+    if not verified.ok:
         raise StoreError(
             f"Tenant {handle.tenant!r}: nothing of that person is left, and the trail does not hold:"
             f" {verified.reason}; run: emma audit verify"

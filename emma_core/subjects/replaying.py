@@ -68,7 +68,7 @@ async def _tenant(places: Places, tenant: str, entries: Sequence[Entry], trails:
         again, lines = again + 1, lines + len(theirs.lines)
     if again:
         verified = await trails.verify(handle)
-        if verified.head is None and await handle.head() is not None:
+        if not verified.ok:
             raise StoreError(
                 f"Tenant {tenant!r}: who was forgotten is forgotten again, and the trail does not hold:"
                 f" {verified.reason}; run: emma audit verify"

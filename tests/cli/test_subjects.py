@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import stat
+import subprocess
+import sys
 
 import pytest
 
@@ -24,10 +26,10 @@ def test_a_person_is_shown_what_is_held_and_then_forgotten(emma, store, tmp_path
     modes = {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "out").iterdir()}
     assert modes == {0o600} and stat.S_IMODE((tmp_path / "out").stat().st_mode) == 0o700
 
-    gone = emma("tenants", "erase", "default", "--subject", "borrower-7", "--yes", "--proof", "proof.json")
+    gone = emma("tenants", "erase", "default", "--subject", "borrower-7", "--yes", "--proof", "gone.json")
     assert gone.code == 0 and "That person is forgotten" in gone.out and "#1-#2" in gone.out
     assert max(map(len, gone.out.splitlines())) <= 80
-    proof = json.loads((tmp_path / "proof.json").read_text())
+    proof = json.loads((tmp_path / "gone.json").read_text())
     assert proof["sha256"] in "".join(gone.out.split())
     assert set(proof["after"].values()) == {0} and proof["before"]["payloads"] == 2
     again = emma("tenants", "erase", "default", "--subject", "borrower-7", "--yes", "--format", "json")
@@ -36,6 +38,29 @@ def test_a_person_is_shown_what_is_held_and_then_forgotten(emma, store, tmp_path
     assert nothing.code == 2 and "nothing is held of such a person" in nothing.err
     assert not any(b"canary-4c1d" in path.read_bytes() for path in store.parent.iterdir())
     assert emma("tenants", "export", "default", "other", "--subject", "somebody-else").code == 0
+
+
+def test_every_proof_made_before_an_erasure_still_holds_also_where_emma_is_not(emma, tmp_path):
+    turn = emma(*ASK, "--format", "json").json["id"]
+    key = emma("audit", "key").out.strip()
+    assert emma("audit", "checkpoint", "-o", "kept.txt").code == 0
+    assert emma("audit", "prove", turn, "-o", "proof.json").code == 0
+    assert emma("audit", "verifier", "verify.pyz").code == 0
+
+    assert emma("tenants", "erase", "default", "--subject", "borrower-7", "--yes").code == 0
+    here = emma("audit", "verify", "--checkpoint", "kept.txt", "--format", "json")
+    assert emma("audit", "export", "trail.jsonl").code == 0
+    taken = emma("tenants", "export", "default", "out", "--format", "json")
+
+    def alone(*given: str) -> str:
+        command = [sys.executable, "-I", "-S", "verify.pyz", *given, "--key", key]
+        return subprocess.run(command, cwd=tmp_path, env={}, capture_output=True, text=True, timeout=60).stdout
+
+    assert here.code == 0 and here.json["erased"] == 2
+    assert alone("proof.json").startswith("ok: line 1 is one of 2")
+    assert alone("trail.jsonl", "--checkpoint", "kept.txt").startswith("ok: ")
+    assert "canary-4c1d" not in (tmp_path / "trail.jsonl").read_text()
+    assert taken.code == 0 and not any("canary-4c1d" in path.read_text() for path in (tmp_path / "out").glob("*.json*"))
 
 
 @pytest.mark.parametrize(

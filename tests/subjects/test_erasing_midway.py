@@ -64,7 +64,7 @@ async def test_an_erasure_that_stops_before_any_of_its_writes_goes_on(house: Ope
     assert stops >= 6
     assert left == [[], []]
     assert len(keys) == 1
-    assert verified.head is not None
+    assert verified.ok
     assert holding(tmp_path, CANARY, PERSON) == []
 
 
