@@ -62,14 +62,14 @@ class SubjectLife:
         return await subjects.ledger.read(self._places)
 
     async def replay_ledger(
-        self, entries: Iterable[Entry] = (), *, watch: Watch = lambda what, done, of: None
+        self, entries: Iterable[Entry] = (), *, only: str | None = None, watch: Watch = lambda what, done, of: None
     ) -> list[Replayed]:
-        """Whoever was forgotten is forgotten again, in all tenants: to be done after every restore.
+        """Whoever was forgotten is forgotten again, in all tenants or in one `only`: to be done after every restore.
 
         `entries`: the ledger as it was before, besides what the registry and the blobs know now. It may be done at any
         time, and again. Raises `StoreError` where it cannot be done: then the store is not to be used.
         """
-        return await subjects.replay(self._places, entries, trails=self._trails, watch=watch)
+        return await subjects.replay(self._places, entries, only=only, trails=self._trails, watch=watch)
 
     async def _stop(self, store: SubjectTenantStore, left: Document, reason: str) -> bool:
         """The turn is ended, unless its process did so meanwhile."""

@@ -144,7 +144,7 @@ class TenantLife:
         nothing was written.
         """
         done = await tenancy.arrive(self._holdings, folder, at=self._house.clock(), by=by, trails=_TRAILS, watch=watch)
-        await SubjectLife(self._house).replay_ledger(watch=watch)  # an export may be older than an erasure
+        await SubjectLife(self._house).replay_ledger(only=done.tenant.id)  # an export may be older than an erasure
         return done
 
     async def retain(

@@ -33,19 +33,21 @@ async def replay(
     places: Places,
     entries: Iterable[Entry] = (),
     *,
+    only: str | None = None,
     trails: Trails,
     watch: Watch = lambda what, done, of: None,
 ) -> list[Replayed]:
     """Whoever the ledger says was forgotten is forgotten here, tenant by tenant; what came of it.
 
-    `entries`: the ledger as it was before a store was replaced, besides what this one knows. It can be done at any
-    time, and again; what was written of a person after an erasure stays. Raises `StoreError` where it cannot be done.
+    `entries`: the ledger as it was before a store was replaced, besides what this one knows. `only`: one tenant. It can
+    be done at any time, and again; what was written of a person after an erasure stays. Raises `StoreError` where it
+    cannot be done.
     """
     brought: dict[str, list[Entry]] = defaultdict(list)
     for entry in entries:
         brought[entry.tenant].append(entry)
     done = []
-    for tenant in await places.registry.tenants():
+    for tenant in [each for each in await places.registry.tenants() if only in (None, each.id)]:
         known = ledger.in_order([*brought[tenant.id], *await ledger.of_tenant(places, tenant.id)])
         for entry in known:
             await ledger.keep(places, entry)

@@ -135,3 +135,26 @@ async def test_nobody_is_not_forgotten(house: Open) -> None:
         with pytest.raises(NotFound, match="No tenant"):
             await emma.subjects.erase("acme", OTHER)
         assert await trail.lines() == before
+
+
+async def test_an_older_export_brings_nobody_back_where_the_ledger_is(house: Open, tmp_path: Path) -> None:
+    async with house() as emma:
+        await emma.tenancy.create("acme")
+        await say(emma, tenant="acme")
+        await say(emma, OTHER, tenant="acme", canary="others-words")
+        await emma.tenancy.export("acme", tmp_path / "older")
+        await emma.subjects.erase("acme", PERSON)
+        await emma.tenancy.export("acme", tmp_path / "newer")
+        kept = await emma.subjects.ledger()
+    async with house("elsewhere") as there:
+        await there.tenancy.arrive(tmp_path / "older")
+        [_, replayed] = sorted(await there.subjects.replay_ledger(kept), key=lambda each: each.again)
+        older = await (await there.tenant("acme").trail()).lines()
+    async with house("third") as third:
+        await third.tenancy.arrive(tmp_path / "newer")
+        newer = await (await third.tenant("acme").trail()).lines()
+
+    assert (replayed.tenant, replayed.again, replayed.lines) == ("acme", 1, 5)
+    for lines in (older, newer):
+        assert {line.payload.subject for line in lines if line.payload} == {"", OTHER}
+    assert holding(tmp_path / "elsewhere", CANARY, PERSON) == holding(tmp_path / "newer", CANARY, PERSON) == []
