@@ -53,8 +53,12 @@ class SubjectLife:
     async def encrypt(self, *, watch: Watch = lambda what, done, of: None) -> list[Encrypted]:
         """What was written before persons had keys is closed in every tenant, and every key is under the first master
         key; what was done."""
-        tenants = await self._house.registry.tenants()
-        return [await subjects.encrypt(self._house.store.for_tenant(each.id), watch=watch) for each in tenants]
+        done = []
+        for each in await self._house.registry.tenants():
+            done.append(await subjects.encrypt(self._house.store.for_tenant(each.id), watch=watch))
+            if await subjects.ledger.of_tenant(self._places, each.id):
+                await self.replay_ledger(only=each.id)  # who was forgotten while their words were being closed
+        return done
 
     async def ledger(self) -> list[Entry]:
         """Everybody who was forgotten, by a hash: read it before a store is replaced, and hand it to

@@ -27,7 +27,7 @@ _TOGETHER = 5_000
 _IN_MEMORY = 1 << 20
 
 Entry = tuple[str, int | None, str | None]
-"""The id of an override, and the record and key that it is of."""
+"""The id of an override, the record that it is of, and that one's key where an earlier release kept it."""
 
 
 @dataclass

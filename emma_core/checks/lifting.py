@@ -94,7 +94,7 @@ class Lifting:
         id = overrides.bind({"check": self._where(record, key, bench)}, rule, values)
         act = self._acts.get(id)
         if act is None or act.state == "expired":
-            self.dockets.add(rule, (id, record, key), values, told)
+            self.dockets.add(rule, (id, record, None), values, told)  # the key may name a person, and the id holds it
         return OverrideState(
             template=str(rule.rule.override_template),
             state=act.state if act else "suggested",

@@ -278,10 +278,13 @@ class SubjectTenantStore:
         keys: dict[str, Key] = {}
         for subject in {payload.subject for payload in payloads.values() if payload and payload.subject}:
             key, new = await self._key(subject)
-            if (at := since.get(subject, key.at)) < key.at:
-                key, new = replace(key, at=at), True
-            if new:
-                await self.inner.put(self.keys.document(key))
+            at = min(since.get(subject, key.at), key.at)
+            if new or at < key.at:
+                key = replace(key, at=at)
+                there = None if new else await self.inner.get(OPEN, key.id)
+                if there is None and not new:
+                    raise self._forgotten(subject)
+                await self.inner.put(self.keys.document(key), if_match=there.etag if there else "")
             keys[subject] = self.keys.keep(key)
         return {
             seq: envelopes.close_payload(payload, keys[payload.subject], seq, self.tenant)

@@ -259,8 +259,10 @@ async def test_decisions_made_at_the_same_moment_leave_one(check, desk, file, fi
     assert len(await lines(desk, "decided")) == 1
 
 
-async def test_the_sealed_line_proves_what_was_suggested_and_what_was_decided(check, desk, grant, file, filing):
-    path = file(*[filing.row(f"u{n}", loan_amount="1000") for n in range(3)], name="secret-name.txt")
+async def test_the_sealed_line_proves_what_was_suggested_and_what_was_decided(
+    check, desk, grant, file, filing, tmp_path
+):
+    path = file(*[filing.row(f"canary-key-{n}", loan_amount="1000") for n in range(3)], name="secret-name.txt")
     report = await check(path, LOOK)
     await grant(report=report.id, rules=AMOUNT)
 
@@ -269,12 +271,16 @@ async def test_the_sealed_line_proves_what_was_suggested_and_what_was_decided(ch
     sealed, beside = json.loads(decided.line)["outcome"], json.loads(decided.payload.body)
     tree = audit.MerkleTree()
     for finding in report.findings:
-        entry = [finding.override.id, finding.record, finding.key]
+        entry = [finding.override.id, finding.record, None]
         tree.add(json.dumps(entry, separators=(",", ":")).encode())
     assert tree.root() == suggested[0]["root"] == sealed["rules"][0]["root"] == report.overrides[0].root
     assert (sealed["check"], sealed["checked"], sealed["decision"]) == (report.id, checked.hash, "granted")
     assert sealed["rules"][0]["count"] == 3
-    assert beside["findings"][AMOUNT] == [[each.override.id, each.record, each.key] for each in report.findings]
+    assert beside["findings"][AMOUNT] == [[each.override.id, each.record, None] for each in report.findings]
+    assert [each.key for each in report.findings] == [f"canary-key-{n}" for n in range(3)]
+    assert not any(b"canary-key" in each.read_bytes() for each in tmp_path.glob("emma.db*")), (
+        "no key of a record is kept"
+    )
     assert beside["decision"]["reasons"] == SEEN
     assert beside["words"][AMOUNT] == "The amount is 1000. It was looked at."
     for line in (checked, decided):
