@@ -26,6 +26,8 @@ class Settings(BaseSettings):
     """The address of the registry of tenants; empty: the same file as the store."""
     database_owner: str = ""
     """The address, on PostgreSQL, of the role that owns the tables: only `emma db` and `emma tenants` use it."""
+    database_backup: str = ""
+    """The address, on PostgreSQL, of a role that may replicate: only `emma backup`, `restore` and `drill` use it."""
     database_replica: str = ""
     """The address of a copy of the registry that may lag: lists and reports are read there."""
     blobs: str = "file:.emma/blobs"

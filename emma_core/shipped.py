@@ -33,7 +33,7 @@ def register_backends() -> Mapping[str, Mapping[str, Callable[..., Any]]]:
         "cache": {"memory": _memory_cache, "redis": _redis_cache, "rediss": _redis_cache},
         "jobs": {"sqlite": _dbos_jobs, "postgresql": _dbos_jobs},
         "secrets": {"env": _env_secrets, "key-vault": _key_vault},
-        "copier": {"sqlite": _sqlite_copier, "file": _folder_copier},
+        "copier": {"sqlite": _sqlite_copier, "postgresql": _postgres_copier, "file": _folder_copier},
         "engine": {"closures": _closures, "polars": _polars, "spark": _spark},
     }
 
@@ -154,6 +154,12 @@ def _dbos_jobs(address: str) -> Any:
 
 def _sqlite_copier(address: str) -> Any:
     from emma_core.backends.sqlite_copier import open_copier
+
+    return open_copier(address)
+
+
+def _postgres_copier(address: str) -> Any:
+    from emma_core.backends.postgres_copier import open_copier
 
     return open_copier(address)
 

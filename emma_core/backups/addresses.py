@@ -14,6 +14,7 @@ def copied(packs: Packs, read: Settings) -> tuple[dict[str, str], dict[str, str]
     """What is copied, in the order of the copying, and what is not: by `store`, `blobs` and so on."""
     known = {scheme for pack in packs.healthy() for scheme in pack.backends.get("copier", {})}
     named = {"jobs": read.jobs_at, "registry": read.registry, "store": read.store, "blobs": read.blobs}
+    named = {name: _by_role(address, read) for name, address in named.items()}
     found = {name: address for name, address in named.items() if _scheme(address) in known}
     left = {name: redaction.mask(address) for name, address in named.items() if name not in found}
     for name in ("registry", "jobs"):
@@ -24,7 +25,7 @@ def copied(packs: Packs, read: Settings) -> tuple[dict[str, str], dict[str, str]
 
 def moved(chosen: Settings, read: Settings, by: Mapping[str, Moved]) -> Settings:
     """The settings under which the same installation answers once each part has moved."""
-    said = {name: _as_said(getattr(chosen, name), getattr(read, name)) for name in ("store", "blobs", "database_owner")}
+    said = {name: _as_said(getattr(chosen, name), getattr(read, name)) for name in ("store", "blobs")}
     now = {name: move(said[name]) for name, move in by.items() if name in said}
     database = by.get("registry", by["store"])
     now["jobs"] = by.get("jobs", database)(_as_said(chosen.jobs_at, read.jobs_at))
@@ -32,9 +33,15 @@ def moved(chosen: Settings, read: Settings, by: Mapping[str, Moved]) -> Settings
         now["database"] = ""
     else:
         now["database"] = database(_as_said(chosen.registry, read.registry))
-    if read.database_owner:
-        now["database_owner"] = database(said["database_owner"])
+    for name in ("database_owner", "database_backup"):
+        if getattr(read, name):
+            now[name] = database(_as_said(getattr(chosen, name), getattr(read, name)))
     return chosen.model_copy(update={**now, "database_replica": ""})
+
+
+def _by_role(address: str, read: Settings) -> str:
+    """The address of the role that may copy the whole server, where there is one."""
+    return read.database_backup if _scheme(read.database_backup) == _scheme(address) else address
 
 
 def _as_said(address: str, read: str) -> str:

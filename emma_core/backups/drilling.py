@@ -40,6 +40,7 @@ _SAID = (
     "store",
     "database",
     "database_owner",
+    "database_backup",
     "blobs",
     "jobs",
     "cache",

@@ -63,6 +63,7 @@ def drill(
 def _held(limits: dict[str, float], scratch: Path | None) -> Drilled:
     """What came of the drill, whose folder is gone."""
     from emma_core import settings
+    from emma_core.backends.durable_files import give
     from emma_core.backups import Plan
     from emma_core.backups import drill as drilled
     from emma_core.cli import show
@@ -74,6 +75,8 @@ def _held(limits: dict[str, float], scratch: Path | None) -> Drilled:
         folder = Path(tempfile.mkdtemp(prefix="emma-drill-", dir=scratch)).absolute()
     except OSError as error:
         raise OperatorError(f"--scratch: {str(scratch)!r} cannot be used: {error.strerror}; name a folder") from error
+    if scratch is not None:
+        give(folder, scratch)
     try:
         watch, clock = (lambda what: console.print(f"… {what}")), (lambda: datetime.now(UTC))
         return finish(drilled(chosen, Plan(scratch=folder, clock=clock, watch=watch, **limits)))
