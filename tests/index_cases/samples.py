@@ -71,11 +71,19 @@ async def ask(
     handle: TenantIndex, words: str, dimension: int, *, filter: Filter = ANY, limit: int = 10, collection: str = "c"
 ) -> list[Hit]:
     """What is found by the words and by their vector; none twice, and none that neither side found."""
-    hits = await handle.search(collection, words, vectors([words], dimension), filter=filter, limit=limit)
+    asked = vectors([words], dimension)
+    hits = await handle.search(collection, words, asked, filter=filter, limit=limit)
     assert len(hits) <= 2 * limit
     assert len({hit.id for hit in hits}) == len(hits)
     assert all(hit.lexical is not None or hit.vector is not None or hit.fused is not None for hit in hits)
-    return hits
+    if not any(hit.fused for hit in hits):
+        return hits
+    # an index that ranks by both sides tells neither's score: each side is asked alone
+    assert not any(hit.lexical is not None or hit.vector is not None for hit in hits)
+    lexical = {each.id: each.fused for each in await handle.search(collection, words, filter=filter, limit=limit)}
+    near = {each.id: each for each in await handle.search(collection, "", asked, filter=filter, limit=limit)}
+    both = list(dict.fromkeys([*(hit.id for hit in hits), *lexical, *near]))
+    return [Hit(id=id, lexical=lexical.get(id), vector=near[id].vector if id in near else None) for id in both]
 
 
 def found(hits: Iterable[Hit]) -> set[str]:

@@ -57,10 +57,10 @@ class AzureSearchTenantIndex:
             )
         now = time.time_ns()
         made_by = await self._embedder(collection)
-        if made_by is None:
+        if made_by != embedder:
+            if made_by is not None and await self._service.count(self._alias, self._chunks(collection)):
+                raise self._another(collection, made_by, embedder)
             await self._service.do(self._alias, [schema.marker(self.tenant, collection, embedder, now)])
-        elif made_by != embedder:
-            raise self._another(collection, made_by, embedder)
         batch, size = list[dict[str, Any]](), 0
         for number, chunk in enumerate(chunks):
             row = None if vectors is None else vectors.rows[number]

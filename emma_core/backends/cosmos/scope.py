@@ -92,8 +92,14 @@ class Scope:
             async def work(
                 proxy: ContainerProxy, options: dict[str, Any], token: str | None = token
             ) -> tuple[list[Any], str | None]:
+                # how rare a word is, is counted where is looked, and not over other tenants' partitions
                 found = proxy.query_items(
-                    text, parameters=named, partition_key=key, max_item_count=page, **options
+                    text,
+                    parameters=named,
+                    partition_key=key,
+                    max_item_count=page,
+                    full_text_score_scope="Local",
+                    **options,
                 ).by_page(token)
                 async for each in found:
                     return [item async for item in each], found.continuation_token  # type: ignore[attr-defined]

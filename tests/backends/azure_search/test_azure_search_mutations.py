@@ -57,7 +57,7 @@ async def held(fake: SearchFake, case: Case) -> None:
 async def test_a_service_that_does_wrong_is_found_out(
     mutation: str, case: Case, fake: SearchFake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(index_samples, "PATIENCE", 0.3)
+    monkeypatch.setattr(index_samples, "PATIENCE", 2.0)
     setattr(fake.mutations, mutation, True)
 
     with pytest.raises((AssertionError, EmmaError, TimeoutError)):
@@ -104,7 +104,6 @@ PLACES: dict[str, tuple[Any, str, Callable[..., Any], Case]] = {
 @pytest.fixture
 def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of an answer is looked at."""
-    monkeypatch.setattr(index_samples, "PATIENCE", 0.3)
     monkeypatch.setattr(tenant.AzureSearchTenantIndex, "_own", lambda self, each, collection, filter: None)
     monkeypatch.setattr(tenant.AzureSearchTenantIndex, "_mine", lambda self, each: each)
 
@@ -120,6 +119,7 @@ async def test_a_request_that_lacks_its_guard_is_found_out(
     place: str, fake: SearchFake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     module, name, wrong, case = PLACES[place]
+    monkeypatch.setattr(index_samples, "PATIENCE", 2.0)
     monkeypatch.setattr(module, name, wrong)
 
     with pytest.raises((AssertionError, EmmaError, TimeoutError)):

@@ -37,6 +37,8 @@ class Mutations:
     ignores_if_match: bool = False
     batch_not_atomic: bool = False
     ignores_ttl: bool = False
+    ignores_filter: bool = False
+    """A query that asks for labels is answered with whatever chunk there is."""
 
 
 @dataclass

@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from services.cosmos_fake import ranked
+
 Item = dict[str, Any]
 _TOKEN = re.compile(r"\s*(?:(\d+)|(@?[A-Za-z_][A-Za-z0-9_]*)|('(?:[^'\\]|\\.)*')|(<=|>=|!=|<>|[=<>(),.*]))")
 _UNDEFINED = object()
@@ -32,7 +34,11 @@ class Refused(Exception):
 
 
 class Query:
-    """`SELECT [TOP n] * | c.x, … | VALUE c.x | VALUE COUNT(1) FROM c [WHERE …] [ORDER BY c.x [DESC]]`."""
+    """`SELECT [TOP n] * | c.x, … | VALUE c.x | VALUE COUNT(1) FROM c [WHERE …] [ORDER BY c.x [DESC]]`.
+
+    Beside paths there may be `VectorDistance(c.x, @v) AS name`; the order may be by that, or `RANK` one of
+    `FullTextScore(c.x, @w, …)`, or `RRF` of both.
+    """
 
     def __init__(self, text: str, parameters: Iterable[Mapping[str, Any]]) -> None:
         self._values = {each["name"]: each["value"] for each in parameters}
@@ -44,6 +50,11 @@ class Query:
         self.where: Said = lambda item: True
         self.order: Said | None = None
         self.descending = False
+        self.distances: dict[str, tuple[str, Any]] = {}
+        """By the name it is shown under, the path and the vector of a distance."""
+        self.nearest: tuple[str, Any] | None = None
+        self.ranks: list[tuple[str, str, Any]] = []
+        """The components of the rank: `words` or `vector`, the path, and what it is compared with."""
         self._read()
 
     def chosen(self, items: Iterable[Item]) -> list[Item]:
@@ -54,6 +65,9 @@ class Query:
             # an item without the path is not in an ordered answer
             found = [item for item in found if order(item) is not _UNDEFINED]
             found.sort(key=order, reverse=self.descending)
+        if self.nearest is not None:
+            scores = ranked.cosines(found, *self.nearest)
+            found = sorted((item for item in found if item["_rid"] in scores), key=lambda item: -scores[item["_rid"]])
         return found
 
     def shown(self, found: list[Item]) -> list[Any]:
@@ -64,7 +78,13 @@ class Query:
             return list(found)
         if self.value:
             return [item[self.fields[0]] for item in found if self.fields[0] in item]
-        return [{name: item[name] for name in self.fields if name in item} for item in found]
+        shown = [{name: item[name] for name in self.fields if name in item} for item in found]
+        for name, (path, vector) in self.distances.items():
+            scores = ranked.cosines(found, path, vector)
+            for item, each in zip(found, shown, strict=True):
+                if item["_rid"] in scores:
+                    each[name] = scores[item["_rid"]]
+        return shown
 
     def _read(self) -> None:
         self._expect("SELECT")
@@ -77,9 +97,14 @@ class Query:
             self.where = self._either()
         if self._took("ORDER"):
             self._expect("BY")
-            self.order = self._path()
-            self.descending = self._took("DESC")
-            self._took("ASC")
+            if self._took("RANK"):
+                self._ranked()
+            elif self._took("VectorDistance"):
+                self.nearest = self._compares()
+            else:
+                self.order = self._path()
+                self.descending = self._took("DESC")
+                self._took("ASC")
         if self._at != len(self._tokens):
             raise Refused(f"Syntax error near {self._tokens[self._at]!r}")
 
@@ -92,11 +117,46 @@ class Query:
                 self._expect(token)
             self.counts = True
             return
-        self.fields = [self._name()]
+        self.fields = []
+        self._field()
         while self._took(","):
-            self.fields.append(self._name())
+            self._field()
         if self.value and len(self.fields) != 1:
             raise Refused("VALUE takes one expression")
+
+    def _field(self) -> None:
+        assert self.fields is not None
+        if self._took("VectorDistance"):
+            compared = self._compares()
+            self._expect("AS")
+            self.distances[self._next()] = compared
+        else:
+            self.fields.append(self._name())
+
+    def _compares(self) -> tuple[str, Any]:
+        """`(c.x, @v)`: the path, and what it is compared with."""
+        self._expect("(")
+        path = self._name()
+        self._expect(",")
+        values = [self._operand()({})]
+        while self._took(","):
+            values.append(self._operand()({}))
+        self._expect(")")
+        return path, values[0] if isinstance(values[0], list) else values
+
+    def _ranked(self) -> None:
+        many = self._took("RRF")
+        if many:
+            self._expect("(")
+        while not self.ranks or (many and self._took(",")):
+            kind = "words" if self._took("FullTextScore") else "vector"
+            if kind == "vector":
+                self._expect("VectorDistance")
+            self.ranks.append((kind, *self._compares()))
+        if many:
+            self._expect(")")
+        if not self.top:
+            raise Refused("A rank without TOP is not answered here")
 
     def _either(self) -> Said:
         sides = [self._both()]
@@ -123,6 +183,16 @@ class Query:
             path = self._path()
             self._expect(")")
             return lambda item: path(item) is not _UNDEFINED
+        if self._took("FullTextContainsAny"):
+            name, terms = self._compares()
+            return lambda item: ranked.holds_any(item.get(name), terms)
+        if self._took("ARRAY_CONTAINS"):
+            self._expect("(")
+            several = self._operand()
+            self._expect(",")
+            one = self._operand()
+            self._expect(")")
+            return lambda item: isinstance(several(item), list) and one(item) in several(item)
         return self._compared()
 
     def _compared(self) -> Said:

@@ -15,6 +15,7 @@ from typing import Any
 
 from aiohttp import web
 
+from services.cosmos_fake import ranked
 from services.cosmos_fake.containers import LARGEST, Container, Item, Key, Mutations, Status, charge
 from services.cosmos_fake.queries import Query, Refused
 
@@ -203,7 +204,7 @@ class CosmosFake:
         headers = request.headers
         if request.method == "GET" and not rest:
             return self._feed(request, container)
-        if request.method == "POST" and headers.get("x-ms-documentdb-isquery"):
+        if request.method == "POST" and (headers.get("x-ms-documentdb-isquery") or ranked.is_plan(headers)):
             return self._query(request, container, said)
         key = self._key(request, container)
         if headers.get("x-ms-cosmos-is-batch-request"):
@@ -238,22 +239,32 @@ class CosmosFake:
         return 207 if failed else 200, answers, self._told(container, key, units)
 
     def _query(self, request: web.Request, container: Container, said: Any) -> tuple[int, Any, dict]:
-        query = Query(said["query"], said.get("parameters", ()))
+        number, text = ranked.component(said["query"])
+        query = Query(text, said.get("parameters", ()))
+        if ranked.is_plan(request.headers):
+            return 200, ranked.plan(said, query), {}
+        if query.ranks and number is None:
+            raise Status(400, "This query is to be asked by its plan.", 1004)
         low, high, key = "", "FF", None
         if "x-ms-documentdb-partitionkey" in request.headers:
             key = self._key(request, container)
-            number: str | None = container.range_of(key)
-        elif (number := request.headers.get("x-ms-documentdb-partitionkeyrangeid")) is not None:
-            of = container.ranges()[int(number)]
+            part: str | None = container.range_of(key)
+        elif (part := request.headers.get("x-ms-documentdb-partitionkeyrangeid")) is not None:
+            of = container.ranges()[int(part)]
             low = max(of["minInclusive"], request.headers.get("x-ms-start-epk", ""))
             high = min(of["maxExclusive"], request.headers.get("x-ms-end-epk", "FF"))
         else:
             raise Status(400, "Cross partition query is required but disabled.")
-        found = query.chosen(container.items(low, high, key=key, seen=_seen(request, number or "0")))
+        items = container.items(low, high, key=key, seen=_seen(request, part or "0"))
+        if self.mutations.ignores_filter and "c.labels" in text:
+            query.where = lambda item: item.get("type") == "chunk"
+        found = query.chosen(items)
+        if number is not None:
+            found = ranked.ranked(query, number, found, items)
         start = int(request.headers.get("x-ms-continuation", "0"))
         # a page ends at what was asked, at what a page may hold, and at 4 MB
         wanted = int(request.headers.get("x-ms-max-item-count", "-1"))
-        whole = found if query.top is None else found[: query.top]
+        whole = found if query.top is None or number is not None else found[: query.top]
         page, length = list[Item](), 0
         for item in whole[start : start + min(self.page, wanted if wanted > 0 else self.page)]:
             length += len(json.dumps(item))
@@ -262,9 +273,9 @@ class CosmosFake:
             page.append(item)
         if query.counts:
             page = whole
-        shown, more = query.shown(page), start + len(page) < len(whole)
+        shown, more = (page if number is not None else query.shown(page)), start + len(page) < len(whole)
         units = 2.3 + sum(charge(item, write=False) for item in page) * 0.3
-        told = self._told(container, number or "0", round(units, 2))
+        told = self._told(container, part or "0", round(units, 2))
         if more:
             told["x-ms-continuation"] = str(start + len(page))
         return 200, {"_rid": container.properties["_rid"], "Documents": shown, "_count": len(shown)}, told

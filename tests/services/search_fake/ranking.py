@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -60,6 +62,17 @@ class Words:
             asked = "{" + " ".join(f"c{self._fields.index(field)}" for field in fields) + "} : (" + asked + ")"
         found = self._connection.execute("SELECT rowid, -bm25(words) FROM words WHERE words MATCH ?", (asked,))
         return dict(found.fetchall())
+
+
+@cache
+def stems(text: str) -> frozenset[str]:
+    """The words of a text in their shortest form, those left out that say nothing."""
+    words = " ".join(word for word in re.findall(r"[^\W_]+", text) if not _STOP_WORDS.fullmatch(word))
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.execute("CREATE VIRTUAL TABLE words USING fts5(text, tokenize = 'porter unicode61')")
+        connection.execute("CREATE VIRTUAL TABLE said USING fts5vocab(words, row)")
+        connection.execute("INSERT INTO words VALUES (?)", (words,))
+        return frozenset(term for (term,) in connection.execute("SELECT term FROM said"))
 
 
 def near(vectors: Mapping[int, Any], asked: Sequence[float]) -> dict[int, float]:
