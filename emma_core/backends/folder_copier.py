@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from emma_core.backends import copied_steps, durable_files, file_lock
 from emma_core.backends.copied_steps import Latest
@@ -139,7 +139,7 @@ class FolderCopier:
             shutil.rmtree(self._part, ignore_errors=True)
             durable_files.make_folder(self._part)
             for name, sha256 in known.items():
-                path = self._part / name
+                path = _within(self._part, name)
                 durable_files.make_folder(path.parent)
                 durable_files.write(path, _kept(folder, sha256))
 
@@ -160,6 +160,14 @@ class FolderCopier:
         self._lock = file_lock.hold(folder / ".lock")
         if self._lock is None:
             raise Conflict(f"Backup {str(folder.parent)!r} is kept by another process; end that, or name another")
+
+
+def _within(root: Path, name: str) -> Path:
+    """Where the piece of that name lies. Raises `CallerError` for one that would lie elsewhere."""
+    parts = PurePosixPath(name).parts
+    if not parts or ".." in parts or PurePosixPath(name).is_absolute() or "\\" in name or ":" in name:
+        raise CallerError(f"Backup: it names a piece {name!r:.100}, which lies in no folder of blobs; restore another")
+    return root.joinpath(*parts)
 
 
 def _after(known: dict[str, str], said: str) -> dict[str, str]:

@@ -234,7 +234,8 @@ class PostgresCopier:
             for partial in log.glob(f"*{_PARTIAL}"):
                 whole = partial.with_suffix("")
                 partial.unlink() if whole.exists() else partial.rename(whole)
-            sizes = _json(folder / BEGUN).get("sizes", {})
+            told = _json(folder / BEGUN).get("sizes", {})
+            sizes = {name: str(int(told[name])) for name in _SIZES if name in told}
             settings = {
                 **sizes,
                 "restore_command": f"cp {shlex.quote(str(log))}/%f %p",

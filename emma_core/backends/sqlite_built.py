@@ -57,6 +57,11 @@ class Built:
             raise StoreError(
                 f"Store '{self.part}' cannot be written ({error.strerror}); make room, or name another store"
             ) from error
+        except (KeyError, TypeError, ValueError) as error:
+            self.discard()
+            raise CallerError(
+                f"Backup: {str(folder)!r} holds a step that is none ({error}); restore another"
+            ) from error
         except BaseException:
             self.discard()
             raise

@@ -176,13 +176,16 @@ async def _killed(ground: settings.Settings, plan: Plan) -> tuple[dict[str, floa
         plan.watch("taking turns")
         async with _process(environment, _TURNS) as writer:
             reading = asyncio.create_task(_hear(writer, turns))
-            await _until(lambda: bool(turns), writer, "the turns")
-            await asyncio.sleep(plan.seconds)
-            plan.watch("killing")
-            _kill(writer)
-            _kill(follower)
-            killed = time.monotonic()
-            await reading
+            try:
+                await _until(lambda: bool(turns), writer, "the turns")
+                await asyncio.sleep(plan.seconds)
+                plan.watch("killing")
+                _kill(writer)
+                _kill(follower)
+                killed = time.monotonic()
+                await reading
+            finally:
+                reading.cancel()
     return turns, killed
 
 
@@ -200,7 +203,7 @@ async def _process(environment: dict[str, str], *arguments: str) -> AsyncIterato
         yield process
     finally:
         _kill(process)
-        await process.wait()
+        await process.communicate()  # until its pipes are closed too
 
 
 def _kill(process: asyncio.subprocess.Process) -> None:

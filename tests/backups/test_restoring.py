@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import shutil
 import sqlite3
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from emma_core import CallerError, Conflict, Emma, EmmaError, audit, backups
+from emma_core.backends import copied_steps
 from emma_core.backends.sqlite_copier import open_copier
 from emma_core.nouns import Document, Erasure
 
@@ -205,6 +207,27 @@ async def test_a_changed_manifest_and_changed_content_are_noticed(
     manifest.write_text(json.dumps({**said, "v": 9}))
     with pytest.raises(CallerError, match="with a newer Emma"):
         await installation("there").restore(kept)
+
+
+async def test_a_forged_backup_writes_nothing_elsewhere(
+    kept: Path, installation: Callable[..., Installation], tmp_path: Path
+) -> None:
+    latest = copied_steps.read_latest(kept / "blobs")
+    known = hashlib.sha256(b"a report").hexdigest()
+    for name in ("../../out.txt", f"{tmp_path}/out.txt", "a/../../out.txt", ""):
+        shutil.copytree(kept, tmp_path / "forged")
+        said = json.dumps({name: known})
+        copied_steps.write_step(tmp_path / "forged" / "blobs", latest, now(), said, b"")
+        with pytest.raises(CallerError, match="which lies in no folder of blobs"):
+            await installation("there").restore(tmp_path / "forged")
+        shutil.rmtree(tmp_path / "forged")
+    assert not list(tmp_path.rglob("out.txt"))
+
+    latest = copied_steps.read_latest(kept / "store")
+    copied_steps.write_step(kept / "store", latest, now(), '{"commits": [{"size": 1}]}', b"")
+    with pytest.raises(CallerError, match="holds a step that is none"):
+        await installation("there").restore(kept)
+    assert not (tmp_path / "there" / "emma.db").exists()
 
 
 async def test_moments_that_the_backup_does_not_know_are_refused(

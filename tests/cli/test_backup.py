@@ -122,7 +122,7 @@ def test_a_drill_loses_little_comes_back_soon_and_leaves_the_store_as_it_was(ope
     before = {path.name: path.read_bytes() for path in store.parent.iterdir() if path.suffix == ".db"}
     (tmp_path / "scratch").mkdir()
 
-    done = opened("drill", "--rpo", "5", "--rto", "60", "--seconds", "1", "--every", "0.3", "--scratch", "scratch",
+    done = opened("drill", "--rpo", "30", "--rto", "240", "--seconds", "1", "--every", "0.3", "--scratch", "scratch",
                   "--format", "json")  # fmt: skip
 
     assert done.code == 0, done
@@ -132,7 +132,7 @@ def test_a_drill_loses_little_comes_back_soon_and_leaves_the_store_as_it_was(ope
     assert {path.name: path.read_bytes() for path in store.parent.iterdir() if path.suffix == ".db"} == before
     said = {name: value for name, value in done.json.items() if name != "ok"}
     assert not Drilled(**{**said, "rto_limit": said["rto"] / 2}).ok
-    assert not Drilled(**{**said, "rpo": 5.1}).ok
+    assert not Drilled(**{**said, "rpo": 30.1}).ok
 
 
 @pytest.mark.prove
