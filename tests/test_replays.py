@@ -297,6 +297,7 @@ async def test_a_payload_that_is_gone_or_was_changed_is_never_judged(acme: Acme,
 async def test_a_replay_writes_nothing_and_knows_its_own_tenants_turns_only(acme: Acme) -> None:
     async with acme.desk() as desk:
         turn = await desk.ask("orders", "May I?", facts={"amount": 1, "country": "LU"}, as_of=date(2026, 3, 1))
+    async with acme.desk() as desk:  # opened anew: what the turn left to be written is written
         trail = await desk.trail()
         before = (await trail.census(), await trail.head())
         found = await desk.replays.turn(turn.id)
