@@ -13,12 +13,15 @@ from emma_core.settings import Settings
 def copied(packs: Packs, read: Settings) -> tuple[dict[str, str], dict[str, str]]:
     """What is copied, in the order of the copying, and what is not: by `store`, `blobs` and so on."""
     known = {scheme for pack in packs.healthy() for scheme in pack.backends.get("copier", {})}
-    named = {"jobs": read.jobs_at, "registry": read.registry, "store": read.store, "blobs": read.blobs}
-    named = {name: _by_role(address, read) for name, address in named.items()}
+    named = {"jobs": read.jobs_at, "index": read.index, "registry": read.registry, "store": read.store}
+    named = {name: _by_role(address, read) for name, address in {**named, "blobs": read.blobs}.items()}
     found = {name: address for name, address in named.items() if _scheme(address) in known}
     left = {name: redaction.mask(address) for name, address in named.items() if name not in found}
-    for name in ("registry", "jobs"):
-        if name in found and found[name] in (found.get("store"), name == "jobs" and found.get("registry")):
+    if _scheme(read.index) == "memory":
+        left.pop("index", None)  # it is made anew whenever the house opens
+    for name in ("jobs", "index", "registry"):
+        others = [address for other, address in found.items() if other != name]
+        if name in found and found[name] in others:
             del found[name]  # the other's copy holds it
     return found, left
 
@@ -33,6 +36,8 @@ def moved(chosen: Settings, read: Settings, by: Mapping[str, Moved]) -> Settings
         now["database"] = ""
     else:
         now["database"] = database(_as_said(chosen.registry, read.registry))
+    if "index" in by or _by_role(read.index, read) in (_by_role(read.store, read), _by_role(read.registry, read)):
+        now["index"] = by.get("index", database)(_as_said(chosen.index, read.index))
     for name in ("database_owner", "database_backup"):
         if getattr(read, name):
             now[name] = database(_as_said(getattr(chosen, name), getattr(read, name)))

@@ -43,6 +43,7 @@ _SAID = (
     "database_backup",
     "blobs",
     "jobs",
+    "index",
     "cache",
     "tenant",
     "blueprints",
