@@ -107,8 +107,9 @@ async def prove_all(trail: TenantStore, checkpoint: str, key: str, seqs: Sequenc
         signed = verifier.of_tenant(verifier.read_note(checkpoint, key), key, trail.tenant)
     except ValueError as error:
         raise TrailError(f"The checkpoint proves nothing: {error}") from error
-    if stray := next((seq for seq in seqs if not 1 <= seq <= signed.size), None):
-        raise TrailError(f"Line {stray} is none of the {signed.size} that were signed; run: emma audit checkpoint")
+    strays = [seq for seq in seqs if not 1 <= seq <= signed.size]
+    if strays:
+        raise TrailError(f"Line {strays[0]} is none of the {signed.size} that were signed; run: emma audit checkpoint")
     leaves: list[bytes] = []
     texts, last = dict.fromkeys(seqs, ""), 0
     while len(leaves) < signed.size and (page := await trail.lines(after=last, limit=PAGE)):

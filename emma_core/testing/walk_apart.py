@@ -8,7 +8,7 @@ import pytest
 
 from emma_core import audit
 from emma_core.errors import Conflict
-from emma_core.nouns import Document
+from emma_core.nouns import Document, Payload
 from emma_core.ports import Store, TenantStore
 from emma_core.testing.samples import note, sealing
 
@@ -62,6 +62,9 @@ async def _finds_nothing(one: TenantStore, there: Document) -> None:
             await one.append(sealing(one.tenant), puts=[(note(of="one"), etag)])
     with pytest.raises(Conflict, match="not there any more"):
         await one.append(sealing(one.tenant), deletes=[("note", "one")])
+    with pytest.raises(Conflict):
+        await one.append(sealing(one.tenant), needs=[("note", "one")])
+    await one.replace_payloads({1: Payload(subject="nobody", salt="0" * 64, body="{}"), 2: None})
     await one.delete("note", "one", if_match="")
     await one.delete("note", "one")
 
@@ -82,6 +85,10 @@ async def _does_everything(one: TenantStore) -> None:
     assert [line.seq for line in lines] == [1, 2]
     assert [line.seq for line in await one.lines(turn="t")] == [line.seq for line in await one.lines(conversation="c")]
     assert (await audit.verify_trail(one)).ok
+    await one.replace_payloads({1: None})
+    assert [line.payload is None for line in await one.lines()] == [True, False]
+    await one.replace_payloads({1: lines[0].payload})
+    assert await one.lines() == lines
 
     await one.purge()
     assert (await one.import_lines(lines)).seq == 2
