@@ -160,7 +160,8 @@ class PostgresCopier:
 
     def _stream(self, folder: Path) -> None:
         self._receiver = subprocess.Popen(
-            [programs.find("pg_receivewal"), "-D", str(folder / LOG), "--synchronous", "--no-loop", "--no-password"],
+            [programs.find("pg_receivewal"), "-D", ".", "--synchronous", "--no-loop", "--no-password"],
+            cwd=folder / LOG,  # which gets another name once the backup is whole
             env=programs.variables(self.place, self._name),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

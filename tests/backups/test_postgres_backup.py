@@ -61,12 +61,15 @@ async def lines(done: backups.Done) -> int:
         return verified.lines
 
 
-async def test_a_postgresql_comes_back_as_of_a_moment_and_at_its_last(here: Installation, ground: Path) -> None:
+async def test_a_postgresql_comes_back_as_of_a_moment_and_at_its_last(
+    here: Installation, ground: Path, durable_postgres: PostgresServer
+) -> None:
     target = ground / "backup"
     async with here.house() as house:
         await grow(house, 3)
         async with here.taking(target, house) as taking:
             await grow(house, 2)
+            durable_postgres.execute("SELECT pg_switch_wal()")  # another file, in the folder under its new name
             assert await taking.step()
             await asyncio.sleep(0.02)
             moment = now()
