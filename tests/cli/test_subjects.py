@@ -99,11 +99,11 @@ def test_a_master_key_is_needed_once_it_was_used_and_can_be_changed(emma, monkey
     changed = emma("db", "encrypt", "--format", "json")
     monkeypatch.setenv("EMMA_MASTER_KEY", new)
     whole = emma("audit", "verify")
-    monkeypatch.setenv("EMMA_MASTER_KEY", "too short")
+    monkeypatch.setenv("EMMA_MASTER_KEY", "no-32-bytes-at-all")
     wrong = emma("audit", "verify")
 
     assert "nothing lay open" in first.out and "2 keys wrapped" in wrapped.out
     assert locked.code == 2 and "EMMA_MASTER_KEY" in locked.err and old not in locked.err
     assert [each["keys"] for each in changed.json] == [2]
     assert whole.code == 0
-    assert wrong.code == 2 and "32 random bytes" in wrong.err and "too short" not in wrong.err
+    assert wrong.code == 2 and "32 random bytes" in wrong.err and "no-32-bytes-at-all" not in wrong.err
